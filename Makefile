@@ -1,0 +1,55 @@
+# The laboratory's commands; `make help` lists them. Variables: SCALE= SEEDS= DATA= PYTHON=
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3.11
+SCALE ?= cpu
+SEEDS ?= 1
+DATA ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+OPTIONS := --scale $(SCALE) --seeds $(SEEDS) $(if $(DATA),--data $(DATA))
+FACTORS := focal anchors pseudo_labels augmentation fusion pooling
+ABLATIONS := $(FACTORS:%=ablation-%)
+
+.PHONY: help setup data test lint format lock clean $(ABLATIONS)
+
+help: ## List the commands
+	@grep -hE '^[a-z%$$()_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
+	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
+	@echo "                              factors: $(FACTORS)"
+	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=N ($(SEEDS)), DATA=folder, PYTHON=interpreter ($(PYTHON))"
+
+setup: $(READY) ## Install everything into .venv (the other commands do it when needed)
+
+$(READY): requirements.lock pyproject.toml
+	@set -e; \
+	command -v $(PYTHON) >/dev/null || { echo "Error: $(PYTHON) is not installed; name another with PYTHON=python3.12 (3.11 or 3.12 is needed)." >&2; exit 2; }; \
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { echo "Error: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)." >&2; exit 2; }; \
+	uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi; \
+	"$$uv" pip install --python $(RUN) --require-hashes --compile-bytecode -r requirements.lock; \
+	"$$uv" pip install --python $(RUN) --quiet --no-deps --editable .
+	@touch $@
+
+$(ABLATIONS): ablation-%: $(READY)
+	@$(RUN) -m ablations run --design alone --factors $* $(OPTIONS)
+
+data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
+	@$(RUN) -m experiments data make --preset $(SCALE)
+
+test: $(READY) ## Run the test suite
+	@$(RUN) -m pytest
+
+lint: $(READY) ## Check style and types
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+format: $(READY) ## Format the code
+	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
+
+lock: ## Compile requirements.lock anew from pyproject.toml
+	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
+
+clean: ## Remove the environment and caches; data/ and runs/ stay
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

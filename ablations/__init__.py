@@ -1,0 +1,1 @@
+"""Which runs to train: factors, arms, designs, studies."""

@@ -1,0 +1,1 @@
+"""What the records mean: tables, charts, statistics. Imports neither torch nor mmdet."""

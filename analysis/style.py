@@ -1,0 +1,38 @@
+"""How charts look: a colour-blind safe palette and sizes for a README and for print."""
+
+from typing import Any
+
+# Okabe and Ito, "Color Universal Design" (2008); grey stands in for black, so that the baseline stays quiet.
+_PALETTE = ("#999999", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+_HATCHES = ("", "//", "..", "xx", "\\\\", "oo", "++", "--")
+INK = "#222222"
+
+RC: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.titlesize": 13,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "hatch.linewidth": 0.6,
+    "svg.fonttype": "none",  # text stays text: it can be searched, and scales with the reader's font
+    "svg.hashsalt": "analysis",  # same numbers, same file
+}
+
+
+def bar_style(index: int) -> dict[str, Any]:
+    """Colour and hatch of the arm in place ``index``; past the palette, colours repeat hatched."""
+    turn, place = divmod(index, len(_PALETTE))
+    return {
+        "facecolor": _PALETTE[place],
+        "hatch": _HATCHES[turn % len(_HATCHES)],
+        "edgecolor": INK,
+        "linewidth": 0.6,
+    }

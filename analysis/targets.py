@@ -1,0 +1,131 @@
+"""What the arms are judged by: the hard classes, their target multiples, and the verdict on each.
+
+Source: the improvement plan (conservative 5x and 2.5x, optimistic 8x and 3.7x, overall not down by more than
+5 %). The plan writes its targets as "> 0.030 (5x)", so a multiple must be exceeded, while the overall floor
+may be touched. On other data than the plan's the multiples apply to the measured baseline.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+BASELINE = "baseline"
+OVERALL = "all"
+NEAR_ZERO = 0.001
+"""AP below which a baseline counts as "at or near zero": a multiple of it means nothing."""
+_ROUNDING = 1e-9
+
+Verdict = Literal["met", "missed", "undefined"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A multiple of the baseline's AP: to be exceeded, or, where ``floor`` is set, not to be fallen below."""
+
+    name: str
+    multiple: float
+    floor: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{'≥ ' if self.floor else ''}{self.multiple:g}x"
+
+    def judge(self, value: float, baseline: float) -> Verdict:
+        """The verdict on an AP; undefined where the baseline is near zero. Rounding errors decide nothing."""
+        if baseline < NEAR_ZERO:
+            return "undefined"
+        bound = self.multiple * baseline
+        met = value >= bound - _ROUNDING if self.floor else value > bound + _ROUNDING
+        return "met" if met else "missed"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The targets of one class (or of ``all``, the mean over classes)."""
+
+    class_name: str
+    targets: tuple[Target, ...]
+
+    @property
+    def description(self) -> str:
+        bounds = " and ".join(f"above {t.label} ({t.name})" for t in self.targets if not t.floor)
+        falls = [f"not down by more than {100 * (1 - t.multiple):.0f} %" for t in self.targets if t.floor]
+        return " and ".join([bounds, *falls] if bounds else falls)
+
+
+GOALS = (
+    Goal("Severe_Rust", (Target("conservative", 5.0), Target("optimistic", 8.0))),
+    Goal("Chipped", (Target("conservative", 2.5), Target("optimistic", 3.7))),
+    Goal(OVERALL, (Target("overall", 0.95, floor=True),)),
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on one target; ``target`` is its name and ``label`` its multiple as shown."""
+
+    target: str
+    label: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm against the baseline in one class, over the seeds that both have.
+
+    ``baseline`` and ``value`` are mean APs over ``seeds``; ``change`` is their difference and ``ratio`` their
+    quotient (a quotient of means: a mean of quotients would be ruled by the seed with the weakest baseline).
+    ``reason`` says why something is undefined, and is ``None`` where nothing is.
+    """
+
+    class_name: str
+    seeds: tuple[int, ...]
+    baseline: float | None
+    value: float | None
+    change: float | None
+    ratio: float | None
+    judgements: tuple[Judgement, ...]
+    reason: str | None
+
+
+def goals_for(classes: list[str]) -> tuple[Goal, ...]:
+    """The goals that apply to a data set: those of its classes, and the overall one."""
+    return tuple(goal for goal in GOALS if goal.class_name in (*classes, OVERALL))
+
+
+def compare(goal: Goal, *, baseline: Mapping[int, float | None], arm: Mapping[int, float | None]) -> Comparison:
+    """Compare an arm's APs with the baseline's, both keyed by seed and paired by it.
+
+    A seed counts where both have an AP: it is ``None`` where the split holds no box of the class.
+    """
+    name = goal.class_name
+    pairs = {
+        seed: (before, after)
+        for seed in sorted(baseline.keys() & arm.keys())
+        if (before := baseline[seed]) is not None and (after := arm[seed]) is not None
+    }
+    if not pairs:
+        reason = _why_unpaired(name, baseline, arm)
+        undefined = tuple(Judgement(target.name, target.label, "undefined") for target in goal.targets)
+        return Comparison(name, (), None, None, None, None, undefined, reason)
+    before = sum(pair[0] for pair in pairs.values()) / len(pairs)
+    after = sum(pair[1] for pair in pairs.values()) / len(pairs)
+    near_zero = before < NEAR_ZERO
+    return Comparison(
+        class_name=name,
+        seeds=tuple(pairs),
+        baseline=before,
+        value=after,
+        change=after - before,
+        ratio=None if near_zero else after / before,
+        judgements=tuple(Judgement(t.name, t.label, t.judge(after, before)) for t in goal.targets),
+        reason=f"the baseline's AP of {name} is near zero (below {NEAR_ZERO:g})" if near_zero else None,
+    )
+
+
+def _why_unpaired(name: str, baseline: Mapping[int, float | None], arm: Mapping[int, float | None]) -> str:
+    if not baseline:
+        return f"the study has no completed run of the arm '{BASELINE}'"
+    if not baseline.keys() & arm.keys():
+        return f"no seed is shared with the arm '{BASELINE}'"
+    return f"no shared seed has an AP of {name} in both arms"

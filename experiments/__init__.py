@@ -1,0 +1,1 @@
+"""Train one run: configs, data, hooks, records."""

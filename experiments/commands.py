@@ -1,0 +1,92 @@
+"""``python -m experiments``: train one run, print a config, make data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from experiments.config import load_config, parse_setting, to_json
+from experiments.errors import UserError
+from experiments.paths import data_root, runs_root
+from experiments.runs import run_folder
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+data_app = typer.Typer(no_args_is_help=True, help="Make data sets.")
+app.add_typer(data_app, name="data")
+console = Console()
+
+Config = Annotated[str, typer.Argument(help="Scale (tiny, cpu, gpu, paper) or path of a config file.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: dotted.path=value; repeatable.")]
+
+
+@app.command()
+def train(
+    config: Config,
+    settings: Settings = None,
+    seed: Annotated[int, typer.Option(help="Seed of initialisation, data order and augmentation.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="Data set folder; default the scale's synthetic set.")] = None,
+    study: Annotated[str, typer.Option(help="Folder in runs/ to train in.")] = "train",
+    name: Annotated[str, typer.Option(help="Name of the run in its study.")] = "run",
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Continue an interrupted run, or begin it anew.")
+    ] = True,
+) -> None:
+    """Train one run, or continue it; a completed identical run is only shown."""
+    from experiments.train import train_run
+
+    delta = dict(parse_setting(text) for text in settings or [])
+    folder = run_folder(runs_root=runs_root(), study=study, arm=name, seed=seed)
+    if not resume:
+        (folder / "last_checkpoint").unlink(missing_ok=True)
+    record = train_run(
+        config=config, study=study, arm=name, delta=delta, seed=seed, data=data, runs_root=runs_root()
+    )  # fmt: skip
+    if record.status != "completed":
+        console.print(f"{folder} failed: {record.reason}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+    for model in ("teacher", "student"):
+        final = record.final(model)
+        if final is not None:
+            scores = ", ".join(f"{c} {_percent(s.ap)}" for c, s in final.scores.items())
+            console.print(f"{model} at {final.iteration}: AP {scores}", soft_wrap=True)
+    console.print(f"Record: {folder / 'record.json'}", soft_wrap=True)
+
+
+@app.command("config")
+def show_config(
+    config: Config,
+    settings: Settings = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON instead of Python.")] = False,
+) -> None:
+    """Print the fully resolved config."""
+    loaded = load_config(config, dict(parse_setting(text) for text in settings or []))
+    typer.echo(to_json(loaded) if json else loaded.pretty_text)
+
+
+@data_app.command("make")
+def make(
+    preset: Annotated[str, typer.Option(help="tiny, cpu, gpu or paper.")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Data set folder; default data/<preset>.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other bits.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes; default one per core.")] = None,
+) -> None:
+    """Render a synthetic data set of drill bits."""
+    from experiments.data.synthesis import make_dataset
+
+    folder = out or data_root() / preset
+    description = make_dataset(preset, folder, seed=seed, workers=workers)
+    console.print(f"{folder}: {description['splits']}", soft_wrap=True)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        Console(stderr=True).print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+        raise SystemExit(2) from None

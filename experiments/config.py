@@ -1,0 +1,137 @@
+"""Config files: find, load, change by dotted paths, print. Nothing is merged that the file does not already state."""
+
+import contextlib
+import difflib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.errors import UserError
+from experiments.paths import CONFIGS
+
+if TYPE_CHECKING:
+    from mmengine import Config
+
+
+def config_path(config: str) -> Path:
+    """The file of a config given by name (``cpu``) or by path.
+
+    Raises:
+        UserError: there is no such file; the message names the shipped ones.
+    """
+    path = Path(config) if config.endswith(".py") else CONFIGS / f"{config}.py"
+    if not path.is_file():
+        names = sorted(p.stem for p in CONFIGS.glob("*.py") if p.stem != "base")
+        raise UserError(f"There is no config {config!r}: give one of {', '.join(names)}, or the path of a .py file.")
+    return path
+
+
+def load_config(config: str, delta: Mapping[str, Any] | None = None) -> "Config":
+    """Load a config file with its bases and apply ``delta`` (dotted paths -> values) to it.
+
+    Raises:
+        UserError: the file is missing or not a config, or a path or value in ``delta`` does not fit it.
+    """
+    from mmengine import Config
+
+    path = config_path(config)
+    try:
+        loaded = Config.fromfile(path, import_custom_modules=False)
+    except (SyntaxError, KeyError, TypeError, AttributeError, NameError) as error:
+        raise UserError(f"{path} is not a readable config ({type(error).__name__}: {error}): correct it.") from error
+    for dotted, value in (delta or {}).items():
+        set_path(loaded, dotted, value)
+    return loaded
+
+
+def import_components(config: "Config") -> None:
+    """Import the modules whose components a config names; the first import of torch and mmdet takes seconds."""
+    from mmengine.utils import import_modules_from_strings
+
+    with contextlib.redirect_stdout(io.StringIO()):  # mmdet says twice that an optional data source is missing
+        import_modules_from_strings(**config.custom_imports)
+
+
+def set_path(config: Any, dotted: str, value: Any) -> None:
+    """Set the value at a dotted path (list items by number) that must exist already.
+
+    Raises:
+        UserError: no such path, with the nearest valid ones; or the new value is of another kind than the old one.
+    """
+    parent, key = None, ""
+    node = config
+    for part in dotted.split("."):
+        parent, key = node, part
+        try:
+            node = node[int(part)] if isinstance(node, list | tuple) else node[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise UserError(_unknown(config, dotted)) from None
+    if not _same_kind(node, value):
+        raise UserError(
+            f"{dotted} is {_plain(node)!r}; {value!r} is a {type(value).__name__}, which cannot stand there: give a value of "
+            f"the same kind."
+        )
+    if isinstance(parent, list):
+        parent[int(key)] = value
+    else:
+        assert parent is not None
+        parent[key] = value
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Split ``path=value``; the value is JSON (``0.4``, ``[1, 2]``, ``true``, ``"text"``), or else taken as text.
+
+    Raises:
+        UserError: there is no ``=``.
+    """
+    dotted, equals, value = text.partition("=")
+    if not equals or not dotted:
+        raise UserError(f"--set {text!r} is not of the form path=value, for example train_cfg.max_iters=100.")
+    try:
+        return dotted.strip(), json.loads(value)
+    except ValueError:
+        return dotted.strip(), value
+
+
+def to_json(config: "Config") -> str:
+    """The fully resolved config as JSON; tuples become lists."""
+    return json.dumps(config.to_dict(), indent=2, default=str)
+
+
+def leaf_paths(node: Any, prefix: str = "") -> Iterator[str]:
+    """All dotted paths of a config that hold a value, not a section."""
+    if isinstance(node, Mapping):
+        items: Any = node.items()
+    elif isinstance(node, list | tuple) and any(isinstance(item, Mapping | list) for item in node):
+        items = enumerate(node)
+    else:
+        yield prefix
+        return
+    for key, child in items:
+        yield from leaf_paths(child, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _unknown(config: Any, dotted: str) -> str:
+    paths = [
+        path for path in leaf_paths(_plain(config)) if not path.startswith("burn_in.")
+    ]  # its keys are paths themselves
+    leaf = dotted.rsplit(".", 1)[-1]
+    same_leaf = [path for path in paths if path.rsplit(".", 1)[-1] == leaf]
+    near = difflib.get_close_matches(dotted, paths, n=3, cutoff=0.4)
+    nearest = list(dict.fromkeys(difflib.get_close_matches(dotted, same_leaf, n=3, cutoff=0.0) + near))[:3]
+    hint = f": the nearest are {', '.join(nearest)}." if nearest else "; see `python -m experiments config` for all."
+    return f"There is no setting {dotted!r}{hint}"
+
+
+def _same_kind(old: Any, new: Any) -> bool:
+    kinds: tuple[tuple[type, ...], ...] = ((bool,), (int, float), (str,), (list, tuple), (dict,))
+    kind = next((k for k in kinds if isinstance(old, k)), None)
+    if old is None or kind is None:
+        return True
+    return isinstance(new, kind) and (isinstance(new, bool) == (kind == (bool,)))
+
+
+def _plain(value: Any) -> Any:
+    return value.to_dict() if hasattr(value, "to_dict") else value

@@ -1,0 +1,1 @@
+"""Grouped multi-view data: synthetic bits, COCO reading, transforms, metric."""

@@ -1,0 +1,103 @@
+"""Groups of views as mmengine data sets, and how a batch of groups becomes a batch of images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmdet.registry import DATASETS
+from mmengine.dataset import BaseDataset, ConcatDataset, pseudo_collate
+from mmengine.registry import FUNCTIONS
+
+from experiments.data.groups import Group, View, read_groups
+from experiments.errors import UserError
+
+
+@DATASETS.register_module()
+class MultiViewDataset(BaseDataset):
+    """One sample is one group: ``{"group": name, "views": [one mmdet data dict per view]}``.
+
+    Args:
+        num_views: views per group.
+        ann_file, data_root, data_prefix, pipeline, metainfo, test_mode, ...: as in mmengine's ``BaseDataset``;
+            ``metainfo["classes"]`` gives the order of the labels.
+    """
+
+    def __init__(self, *, num_views: int = 8, **options: Any) -> None:
+        self.num_views = num_views
+        super().__init__(serialize_data=False, **options)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the annotation file; see :func:`experiments.data.groups.read_groups` for what is refused."""
+        groups = read_groups(
+            Path(self.ann_file),
+            images=Path(self.data_prefix["img"]),
+            classes=self.metainfo["classes"],
+            views=self.num_views,
+        )
+        return [_sample(group) for group in groups]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on group ``idx``; a group that cannot be loaded stops the run instead of being skipped."""
+        return self.pipeline(self.get_data_info(idx))
+
+
+def _sample(group: Group) -> dict[str, Any]:
+    return {"group": group.name, "views": [_view(view) for view in group.views]}
+
+
+def _view(view: View) -> dict[str, Any]:
+    return {
+        "img_path": str(view.path),
+        "img_id": view.image_id,
+        "height": view.height,
+        "width": view.width,
+        # mmdet's detectors and Soft Teacher read these two, but its transforms only set them when something moves.
+        "scale_factor": (1.0, 1.0),
+        "homography_matrix": np.eye(3, dtype=np.float32),
+        "instances": [{"bbox": list(box.xyxy), "bbox_label": box.label, "ignore_flag": 0} for box in view.boxes],
+    }
+
+
+@DATASETS.register_module()
+class SemiSupervisedDataset(ConcatDataset):
+    """Labelled groups followed by unlabelled ones, in one folder, as ``MultiSourceSampler`` wants them.
+
+    Args:
+        data_root: the data set folder.
+        labelled, unlabelled: configs of the two parts; ``data_root`` is passed on to both.
+    """
+
+    def __init__(self, *, data_root: str, labelled: dict[str, Any], unlabelled: dict[str, Any]) -> None:
+        super().__init__([{**labelled, "data_root": data_root}, {**unlabelled, "data_root": data_root}])
+
+
+@FUNCTIONS.register_module()
+def multi_view_collate(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Flatten a batch of B groups of V views to B*V images, views of a group next to each other.
+
+    Args:
+        groups: packed groups; ``inputs`` and ``data_samples`` are lists of V, or dicts of branch -> list of V or ``None``.
+
+    Returns:
+        What mmdet's data preprocessors take; branches no group has are left out.
+
+    Raises:
+        UserError: the groups have different numbers of views.
+    """
+    if isinstance(groups[0]["inputs"], dict):
+        batch: dict[str, Any] = {"inputs": {}, "data_samples": {}}
+        for branch in groups[0]["inputs"]:
+            present = [
+                {key: group[key][branch] for key in batch} for group in groups if group["inputs"][branch] is not None
+            ]
+            if present:
+                flat = multi_view_collate(present)
+                for key in batch:
+                    batch[key][branch] = flat[key]
+        return batch
+    lengths = {len(group["inputs"]) for group in groups}
+    if len(lengths) > 1:
+        raise UserError(f"Groups of {sorted(lengths)} views cannot share a batch: every group needs the same number.")
+    views = [{key: group[key][i] for key in group} for group in groups for i in range(len(group["inputs"]))]
+    return dict(pseudo_collate(views))

@@ -1,0 +1,31 @@
+"""Which groups make up a batch."""
+
+import itertools
+from collections.abc import Iterator
+
+from mmdet.datasets.samplers import MultiSourceSampler
+from mmdet.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class MixedGroupSampler(MultiSourceSampler):
+    """mmdet's multi-source sampler, which may also leave a source out, and which a resumed run can set forward.
+
+    The library's own never returns where a source has the ratio 0: it collects indices of that source for ever.
+    """
+
+    skipped = 0
+
+    def skip(self, num_samples: int) -> None:
+        """Leave out the first ``num_samples`` indices: mmengine calls it when a run resumes, and loads no data for them."""
+        self.skipped = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield indices batch by batch: first the labelled groups of a batch, then its unlabelled ones, for ever."""
+        return itertools.islice(self._batches(), self.skipped, None)
+
+    def _batches(self) -> Iterator[int]:
+        while True:
+            for source, number in enumerate(self.num_per_source):
+                for index in itertools.islice(self.source2inds[source], number):
+                    yield index + self.cumulative_sizes[source]

@@ -1,0 +1,130 @@
+"""Transforms of groups: mmdet's own transforms, applied to all the views of a group.
+
+A group is ``{"group": name, "views": [mmdet results dict per view]}`` until :class:`PackGroup` ends the pipeline.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform, Compose
+from mmdet.registry import TRANSFORMS
+
+from experiments.errors import UserError
+
+_META_KEYS = (
+    "img_id",
+    "img_path",
+    "ori_shape",
+    "img_shape",
+    "scale_factor",
+    "flip",
+    "flip_direction",
+    "homography_matrix",
+)
+
+
+@TRANSFORMS.register_module()
+class EachView(BaseTransform):
+    """Apply mmdet transforms to each view on its own.
+
+    Raises:
+        UserError: an image file cannot be decoded.
+    """
+
+    def __init__(self, *, transforms: Sequence[dict[str, Any]]) -> None:
+        self.transforms = Compose(list(transforms))
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the group with transformed views."""
+        return {**results, "views": [self._apply(view) for view in results["views"]]}
+
+    def _apply(self, view: dict[str, Any]) -> dict[str, Any]:
+        try:
+            done: dict[str, Any] = self.transforms(view)
+        except (AssertionError, OSError) as error:
+            # mmcv's loader asserts that a file could be decoded.
+            if "img" in view:
+                raise
+            raise UserError(f"{view['img_path']} is not a readable image: restore the file.") from error
+        size = done["img"].shape[:2]
+        if size != (view["height"], view["width"]):
+            raise UserError(
+                f"{view['img_path']} is {size[1]} x {size[0]} px, but its annotation says {view['width']} x {view['height']}: "
+                f"correct one of them."
+            )
+        return done
+
+
+@TRANSFORMS.register_module()
+class FlipGroup(BaseTransform):
+    """Mirror a whole group left to right, or leave it: every view is mirrored and the order of the views too.
+
+    The mirror image of an object seen at angle a is the mirrored object seen at -a, so view v of V becomes view -v mod V:
+    the first stays first, the others change places.
+
+    Args:
+        prob: probability in [0, 1] of mirroring.
+    """
+
+    def __init__(self, *, prob: float) -> None:
+        self.prob = prob
+        self.flip = TRANSFORMS.build({"type": "mmdet.RandomFlip", "prob": 1.0, "direction": "horizontal"})
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the group, mirrored or as it was."""
+        if np.random.rand() >= self.prob:
+            return results
+        views = [self.flip(view) for view in results["views"]]
+        return {**results, "views": [views[-i % len(views)] for i in range(len(views))]}
+
+
+@TRANSFORMS.register_module()
+class ColorAugmentation(BaseTransform):
+    """The plan's colour augmentation: six of mmdet's colour transforms in turn, drawn for every view on its own.
+
+    Each setting is a dict with ``prob`` in [0, 1]; brightness, contrast and sharpness also take ``magnitude`` = (low, high),
+    the range a factor is drawn from (1 leaves the image as it is; mmdet rounds the draw to one decimal).
+    """
+
+    def __init__(
+        self,
+        *,
+        autocontrast: dict[str, Any],
+        equalize: dict[str, Any],
+        brightness: dict[str, Any],
+        contrast: dict[str, Any],
+        sharpness: dict[str, Any],
+        posterize: dict[str, Any],
+    ) -> None:
+        settings = {
+            "AutoContrast": autocontrast,
+            "Equalize": equalize,
+            "Brightness": brightness,
+            "Contrast": contrast,
+            "Sharpness": sharpness,
+            "Posterize": posterize,
+        }
+        self.transforms = Compose([_colour(name, **setting) for name, setting in settings.items()])
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the group with recoloured views; boxes do not change."""
+        return {**results, "views": [self.transforms(view) for view in results["views"]]}
+
+
+def _colour(name: str, *, prob: float, magnitude: tuple[float, float] | None = None) -> dict[str, Any]:
+    bounds = {} if magnitude is None else {"min_mag": float(magnitude[0]), "max_mag": float(magnitude[1])}
+    return {"type": f"mmdet.{name}", "prob": prob, **bounds}
+
+
+@TRANSFORMS.register_module()
+class PackGroup(BaseTransform):
+    """End of a pipeline: ``{"inputs": [V image tensors], "data_samples": [V samples]}``, made by mmdet's PackDetInputs."""
+
+    def __init__(self) -> None:
+        self.pack = TRANSFORMS.build({"type": "mmdet.PackDetInputs", "meta_keys": _META_KEYS})
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pack every view."""
+        packed = [self.pack(view) for view in results["views"]]
+        return {key: [view[key] for view in packed] for key in ("inputs", "data_samples")}

@@ -1,0 +1,94 @@
+"""Keeps ``record.json`` up to date while a run trains."""
+
+import resource
+import time
+from pathlib import Path
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from experiments.burn_in import load_weights
+from experiments.records import Record, Score, Validation, write_record
+
+
+@HOOKS.register_module()
+class RecordHook(Hook):
+    """Loads the burn-in at the start, adds every validation, times and memory to the record, and writes it.
+
+    Args:
+        record: the record to keep; changed in place.
+        folder: the run folder.
+        weights: weights to continue from at iteration 0, or ``None``.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, *, record: Record, folder: Path, weights: Path | None) -> None:
+        self.record = record
+        self.folder = folder
+        self.weights = weights
+        self._validation_start = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Load the burn-in into a run that starts; cut the record back to the checkpoint of one that continues."""
+        if runner.iter == 0:
+            if self.weights is not None:
+                self.record.fresh_weights = load_weights(runner.model, self.weights)
+            self.record.validations = []
+        else:
+            self.record.resumed_from.append(runner.iter)
+            self.record.validations = [v for v in self.record.validations if v.iteration <= runner.iter]
+        self.record.tokens_per_level = runner.model.student.backbone.mvvit.tokens_per_level
+        self._started = time.perf_counter()
+        self._before = dict(self.record.seconds)
+        write_record(self.record, self.folder)
+
+    def before_val(self, runner: Runner) -> None:
+        """Note when validation starts."""
+        self._validation_start = time.perf_counter()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add the scores of teacher and student."""
+        for model in ("teacher", "student"):
+            self.record.validations.append(validation_of(metrics or {}, model=model, iteration=runner.iter))
+        seconds = self.record.seconds
+        seconds["validation"] = seconds.get("validation", 0.0) + time.perf_counter() - self._validation_start
+        self._measure()
+        write_record(self.record, self.folder)
+
+    def after_train(self, runner: Runner) -> None:
+        """Note final times and memory."""
+        self._measure()
+        kept = [values[-1] for name, values in _scalars(runner).items() if name == "train/pseudo_boxes_per_view"]
+        if kept:
+            self.record.monitoring["pseudo_boxes_per_view"] = kept[0]
+
+    def _measure(self) -> None:
+        total = self._before.get("total", 0.0) + time.perf_counter() - self._started
+        self.record.seconds["total"] = total
+        self.record.seconds["training"] = total - self.record.seconds.get("validation", 0.0)
+        if torch.cuda.is_available():
+            self.record.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            self.record.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _scalars(runner: Runner) -> dict[str, list[float]]:
+    histories = runner.message_hub.log_scalars
+    return {name: [float(v) for v in history.data[0]] for name, history in histories.items() if len(history.data[0])}
+
+
+def validation_of(metrics: dict[str, float], *, model: str, iteration: int) -> Validation:
+    """The scores of one model from the metrics of a validation, named ``teacher/Broken/AP``; NaN becomes ``None``."""
+    names = dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith(f"{model}/"))
+    scores = {}
+    for name in names:
+        ap, ap50, boxes = (metrics[f"{model}/{name}/{figure}"] for figure in ("AP", "AP50", "boxes"))
+        scores[name] = Score(ap=_number(ap), ap50=_number(ap50), boxes=int(boxes))
+    return Validation.model_validate({"iteration": iteration, "model": model, "split": "val", "scores": scores})
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else value

@@ -1,0 +1,17 @@
+"""Where things live on disk, relative to the repository unless the environment says otherwise."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CONFIGS = REPOSITORY / "experiments" / "configs"
+
+
+def runs_root() -> Path:
+    """Folder of all studies: ``$RUNS`` or ``runs/`` in the repository."""
+    return Path(os.environ.get("RUNS") or REPOSITORY / "runs")
+
+
+def data_root() -> Path:
+    """Folder of all generated data sets: ``$DATA_ROOT`` or ``data/`` in the repository."""
+    return Path(os.environ.get("DATA_ROOT") or REPOSITORY / "data")

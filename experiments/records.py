@@ -1,0 +1,117 @@
+"""``record.json``: everything a run leaves behind that tables, charts and trackers are views of."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from experiments.errors import UserError
+
+RECORD_NAME = "record.json"
+Status = Literal["running", "completed", "failed", "pruned"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Score(_Strict):
+    """COCO scores of one class, as fractions in [0, 1]; ``None`` where the split holds no box of it.
+
+    ``ap`` is averaged over IoU 0.50:0.05:0.95, ``ap50`` is at IoU 0.50.
+    """
+
+    ap: float | None
+    ap50: float | None
+    boxes: int
+
+
+class Validation(_Strict):
+    """One evaluation of one model; ``scores`` is keyed by class name, plus ``all`` (mean over classes)."""
+
+    iteration: int
+    model: Literal["teacher", "student"]
+    split: Literal["val", "test"]
+    scores: dict[str, Score]
+
+
+class Data(_Strict):
+    """The data set a run was trained on."""
+
+    name: str
+    fingerprint: str
+    classes: list[str]
+
+
+class Record(_Strict):
+    """One run. ``delta`` maps dotted config paths to values; ``levels`` maps factor names to off/on."""
+
+    version: Literal[1] = 1
+    identity: str
+    study: str
+    arm: str
+    kind: Literal["burn_in", "arm"]
+    levels: dict[str, Literal["off", "on"]] = Field(default_factory=dict)
+    config: str
+    seed: int
+    iterations: int
+    delta: dict[str, Any]
+    data: Data
+    versions: dict[str, str]
+    device: str
+    burn_in: str | None = None
+    fresh_weights: list[str] = Field(default_factory=list)
+    tokens_per_level: list[int] = Field(default_factory=list)
+    validations: list[Validation] = Field(default_factory=list)
+    monitoring: dict[str, float] = Field(default_factory=dict)
+    peak_memory_mb: float | None = None
+    seconds: dict[str, float] = Field(default_factory=dict)
+    resumed_from: list[int] = Field(default_factory=list)
+    status: Status = "running"
+    reason: str | None = None
+
+    def final(self, model: str, split: str = "val") -> Validation | None:
+        """The last validation of ``model`` on ``split``, or ``None`` before the first one."""
+        found = [v for v in self.validations if v.model == model and v.split == split]
+        return max(found, key=lambda v: v.iteration) if found else None
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write ``record.json`` atomically: readers see the old file or the new one, never a part."""
+    path = folder / RECORD_NAME
+    temporary = path.with_name(f".{RECORD_NAME}.{os.getpid()}")
+    temporary.write_text(json.dumps(_finite(record.model_dump(mode="json")), indent=1, allow_nan=False) + "\n")
+    os.replace(temporary, path)
+    return path
+
+
+def read_record(folder: Path) -> Record:
+    """Read the record of a run folder.
+
+    Raises:
+        UserError: the file is missing, not JSON, or not a record; the message names the file.
+    """
+    path = folder / RECORD_NAME
+    try:
+        return Record.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: this folder holds no run; name a run folder.") from None
+    except (ValidationError, ValueError) as error:
+        first = str(error).splitlines()[:3]
+        raise UserError(
+            f"{path} is not a readable record ({' '.join(first)}); delete it to train the run again."
+        ) from None
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN or infinity: such figures become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,98 @@
+"""Where a run lives, which data it uses and what it is identified by. Torch-free: planning must not wait for torch."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.config import config_path
+from experiments.errors import UserError
+from experiments.paths import data_root
+from experiments.records import RECORD_NAME, Record, read_record
+
+DATASET_NAME = "dataset.json"
+BURN_IN_STUDY = "burn-in"
+
+
+def run_folder(*, runs_root: Path, study: str, arm: str, seed: int) -> Path:
+    """``runs/<study>/<arm>-seed<seed>``."""
+    return runs_root / study / f"{arm}-seed{seed}"
+
+
+def data_folder(config: str, data: Path | None) -> Path:
+    """The data set folder: ``data`` if given, else the one of the config's scale, ``data/<config>``."""
+    return data if data is not None else data_root() / config_path(config).stem
+
+
+def read_dataset(folder: Path) -> dict[str, Any]:
+    """The ``dataset.json`` of a data set folder.
+
+    Raises:
+        UserError: it is missing or unreadable.
+    """
+    path = folder / DATASET_NAME
+    try:
+        description: dict[str, Any] = json.loads(path.read_text())
+        description["fingerprint"], description["classes"], description["views"], description["name"]
+    except FileNotFoundError:
+        raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a data set description ({error!r}): make the data set again.") from None
+    return description
+
+
+def data_fingerprint(config: str, data: Path | None) -> str | None:
+    """Fingerprint of the data a run would use, or ``None`` where the scale's own data set has not been made yet."""
+    folder = data_folder(config, data)
+    if data is None and not (folder / DATASET_NAME).exists():
+        return None
+    return str(read_dataset(folder)["fingerprint"])
+
+
+def run_identity(*, config: str, delta: Mapping[str, Any], seed: int, data_fingerprint: str) -> str:
+    """Hash (16 hex digits) of all that decides a run's outcome: config files, delta (with the budget), seed, data."""
+    content = [config_digest(config_path(config)), dict(delta), seed, data_fingerprint]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def config_digest(path: Path) -> str:
+    """Hash of what a config file and its bases say; comments and layout do not count.
+
+    Raises:
+        UserError: the file is not Python.
+    """
+    try:
+        tree = ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise UserError(f"{path} is not Python (line {error.lineno}): correct it.") from None
+    code = [node for node in tree.body if not _is_docstring(node)]
+    digest = hashlib.sha256("\n".join(ast.dump(node) for node in code).encode())
+    for node in code:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "_base_":
+            bases = ast.literal_eval(node.value)
+            for base in [bases] if isinstance(bases, str) else bases:
+                digest.update(config_digest(path.parent / base).encode())
+    return digest.hexdigest()
+
+
+def completed_record(folder: Path, identity: str) -> Record | None:
+    """The record of a run that is completed already, else ``None``.
+
+    Raises:
+        UserError: the folder holds another run than the one asked for.
+    """
+    if not (folder / RECORD_NAME).exists():
+        return None
+    record = read_record(folder)
+    if record.identity != identity:
+        raise UserError(
+            f"{folder} holds another run (identity {record.identity}, wanted {identity}): its settings, config or data have "
+            f"changed since. Choose another --study, or remove that folder."
+        )
+    return record if record.status == "completed" else None
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

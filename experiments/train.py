@@ -1,0 +1,217 @@
+"""Train one run: base config + delta + seed + data -> a run folder with ``record.json``."""
+
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.burn_in import WEIGHTS_NAME, save_weights
+from experiments.config import import_components, load_config
+from experiments.data.groups import read_groups
+from experiments.data.synthesis import PRESETS, make_dataset
+from experiments.errors import UserError
+from experiments.records import Data, Record, write_record
+from experiments.runs import (
+    BURN_IN_STUDY,
+    DATASET_NAME,
+    completed_record,
+    data_folder,
+    read_dataset,
+    run_folder,
+    run_identity,
+)
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "onedl-mmengine",
+    "onedl-mmcv",
+    "onedl-mmdetection",
+    "pycocotools",
+    "numpy",
+)
+
+
+def train_run(
+    *,
+    config: str,
+    study: str,
+    arm: str = "baseline",
+    levels: Mapping[str, str] | None = None,
+    delta: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    data: Path | None = None,
+    runs_root: Path,
+    progress: bool = True,
+) -> Record:
+    """Train one arm, or return the record of the identical run that is completed already.
+
+    An interrupted run continues from its last checkpoint. The burn-in that the config asks for is trained first, unless
+    it is there already; it is shared by all the arms of one config, data set and seed.
+
+    Args:
+        config: name of a scale (``cpu``) or path of a config file.
+        study, arm: name the run folder ``runs_root/study/arm-seed<seed>``.
+        levels: factor levels, for the record.
+        delta: dotted config paths -> values.
+        seed: of initialisation, data order and augmentation.
+        data: data set folder; default the scale's own synthetic set, made here if it is missing.
+        runs_root: folder of all studies.
+        progress: show progress on the console.
+
+    Returns:
+        The record, with status ``completed`` or ``failed`` (and the reason).
+
+    Raises:
+        UserError: config, delta or data are wrong; nothing has been trained or written then.
+    """
+    folder = _prepared_data(config, data, progress=progress)
+    loaded = load_config(config, delta)
+    burn_in = loaded.pop("burn_in", None)
+    return _run(
+        config=config, study=study, arm=arm, levels=levels or {}, delta=dict(delta or {}), seed=seed, data=folder,
+        runs_root=runs_root, progress=progress, kind="arm", burn_in=burn_in,
+    )  # fmt: skip
+
+
+def _prepared_data(config: str, data: Path | None, *, progress: bool) -> Path:
+    """The data set folder; a scale's own set is made if it is missing."""
+    folder = data_folder(config, data)
+    if data is None and not (folder / DATASET_NAME).exists() and folder.name in PRESETS:
+        make_dataset(folder.name, folder, progress=progress)
+    return folder
+
+
+def _run(
+    *, config: str, study: str, arm: str, levels: Mapping[str, str], delta: dict[str, Any], seed: int, data: Path,
+    runs_root: Path, progress: bool, kind: Literal["arm", "burn_in"], burn_in: Mapping[str, Any] | None,
+) -> Record:  # fmt: skip
+    description = read_dataset(data)
+    identity = run_identity(config=config, delta=delta, seed=seed, data_fingerprint=description["fingerprint"])
+    if kind == "burn_in":
+        arm = f"{arm}-{identity}"
+    folder = run_folder(runs_root=runs_root, study=study, arm=arm, seed=seed)
+    done = completed_record(folder, identity)
+    if done is not None:
+        return done
+    settings = load_config(config, delta)
+    settings.pop("burn_in", None)
+    _check_data(settings, data, description)
+
+    weights, burn_in_identity = None, None
+    if burn_in:
+        first = _run(
+            config=config, study=BURN_IN_STUDY, arm=Path(config).stem, levels={}, delta=dict(burn_in), seed=seed, data=data,
+            runs_root=runs_root, progress=progress, kind="burn_in", burn_in=None,
+        )  # fmt: skip
+        if first.status != "completed":
+            raise UserError(f"The burn-in that {arm} continues from failed: {first.reason}.")
+        burn_in_identity = first.identity
+        weights = run_folder(
+            runs_root=runs_root, study=BURN_IN_STUDY, arm=f"{Path(config).stem}-{first.identity}", seed=seed
+        ) / WEIGHTS_NAME  # fmt: skip
+
+    folder.mkdir(parents=True, exist_ok=True)
+    record = Record.model_validate({
+        "identity": identity, "study": study, "arm": arm, "kind": kind, "levels": dict(levels), "config": config,
+        "seed": seed, "iterations": settings.train_cfg.max_iters, "delta": delta, "burn_in": burn_in_identity,
+        "data": Data(name=description["name"], fingerprint=description["fingerprint"], classes=description["classes"]),
+        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}},
+        "device": _device(),
+    })  # fmt: skip
+    previous = _unfinished(folder)
+    if previous is not None:
+        record.validations, record.seconds = previous.validations, previous.seconds
+        record.resumed_from, record.fresh_weights = previous.resumed_from, previous.fresh_weights
+    title = f"{'burn-in' if kind == 'burn_in' else arm} (seed {seed})"
+    return _train(settings, record, folder, data=data, weights=weights, title=title, progress=progress)
+
+
+def _check_data(settings: Any, data: Path, description: Mapping[str, Any]) -> None:
+    """Read every split once before anything is trained."""
+    classes = list(settings.val_dataloader.dataset.metainfo.classes)
+    if classes != list(description["classes"]):
+        raise UserError(
+            f"{data} has the classes {', '.join(description['classes'])}, but the config {', '.join(classes)}: use a data set "
+            f"with the config's classes."
+        )
+    source = settings.train_dataloader.dataset
+    for part in (source.labelled, source.unlabelled, settings.val_dataloader.dataset):
+        read_groups(data / part.ann_file, images=data / part.data_prefix.img, classes=classes, views=part.num_views)
+
+
+def _train(
+    settings: Any,
+    record: Record,
+    folder: Path,
+    *,
+    data: Path,
+    weights: Path | None,
+    title: str,
+    progress: bool,
+) -> Record:
+    import_components(settings)
+    from experiments.hooks.progress import ProgressHook
+    from experiments.hooks.record import RecordHook
+    from experiments.runner import FileLogRunner
+
+    _quiet()
+    settings.work_dir = str(folder)
+    settings.experiment_name = f"{record.study}-{record.arm}-seed{record.seed}-{time.time_ns()}"
+    settings.randomness = {"seed": record.seed}
+    settings.train_dataloader.sampler.seed = record.seed
+    settings.train_dataloader.dataset.data_root = str(data)
+    settings.val_dataloader.dataset.data_root = str(data)
+    settings.resume = (folder / "last_checkpoint").exists()
+    bar = ProgressHook(title=title) if progress else None
+    try:
+        runner = FileLogRunner.from_cfg(settings)
+    except (ValueError, TypeError, KeyError, AssertionError) as error:
+        raise UserError(
+            f"{record.config} with {record.delta or 'no changes'} cannot be built ({type(error).__name__}: {error})."
+        ) from error
+    try:
+        runner.register_hook(RecordHook(record=record, folder=folder, weights=weights))
+        if bar:
+            runner.register_hook(bar, priority="LOWEST")
+        runner.train()
+        save_weights(runner.model, folder)
+        record.status = "completed"
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # every failure of an arm is a recorded state, whatever its cause
+        record.status = "failed"
+        record.reason = f"{type(error).__name__}: {str(error) or traceback.extract_tb(error.__traceback__)[-1]}"
+        runner.logger.exception("The run failed.")
+    finally:
+        if bar:
+            bar.progress.stop()
+    write_record(record, folder)
+    if record.status == "completed":
+        for checkpoint in [*folder.glob("iter_*.pth"), folder / "last_checkpoint"]:
+            checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def _unfinished(folder: Path) -> Record | None:
+    """The record of a run that was begun in this folder and has a checkpoint to continue from."""
+    from experiments.records import RECORD_NAME, read_record
+
+    if (folder / RECORD_NAME).exists() and (folder / "last_checkpoint").exists():
+        return read_record(folder)
+    return None
+
+
+def _device() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({torch.get_num_threads()} threads)"
+
+
+def _quiet() -> None:
+    """Keep the libraries' own warnings, which no user can act on, off the console."""
+    warnings.filterwarnings("ignore", module=r"(mmengine|mmdet|mmcv|torch)\b.*")

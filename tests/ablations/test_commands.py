@@ -1,0 +1,118 @@
+"""The command line's views of the table and the designs, and what it must not import."""
+
+import json
+import subprocess
+import sys
+
+from typer.testing import CliRunner
+
+from ablations.commands import app
+from ablations.factors import FACTORS, plain
+
+
+def test_list_json_is_the_table() -> None:
+    result = CliRunner().invoke(app, ["list", "--json"])
+    assert result.exit_code == 0
+    factors = json.loads(result.stdout)["factors"]
+    assert [factor["name"] for factor in factors] == [
+        "focal",
+        "anchors",
+        "pseudo_labels",
+        "augmentation",
+        "fusion",
+        "pooling",
+    ]
+    assert [set(factor) for factor in factors] == [{"name", "title", "meaning", "settings"}] * 6
+    listed = {s["name"]: (s["paths"], s["off"], s["on"]) for factor in factors for s in factor["settings"]}
+    assert listed == {s.name: (list(s.paths), plain(s.off), plain(s.on)) for f in FACTORS for s in f.settings}
+
+
+def test_list_json_of_one_setting_of_each_kind() -> None:
+    factors = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)["factors"]
+    settings = {s["name"]: s for factor in factors for s in factor["settings"]}
+    assert settings["roi_gamma"] == {
+        "name": "roi_gamma",
+        "paths": ["model.detector.roi_head.bbox_head.loss_cls.gamma"],
+        "off": 2.5,
+        "on": 3.5,
+        "search": {"low": 1.0, "high": 5.0},
+    }
+    assert settings["num_heads"]["search"] == {"options": [2, 4, 8]}
+    assert settings["ratios"]["search"] == {
+        "options": [[0.2, 0.35, 0.5, 1.0, 2.0], [0.2, 0.35, 0.45, 0.55, 0.65, 1.0, 2.0]]
+    }
+    assert settings["posterize_prob"] == {
+        "name": "posterize_prob",
+        "paths": [
+            "train_dataloader.dataset.labelled.pipeline.2.sup.0.posterize.prob",
+            "train_dataloader.dataset.unlabelled.pipeline.1.unsup_student.1.posterize.prob",
+        ],
+        "off": 0.0,
+        "on": 0.3,
+        "search": None,
+    }
+
+
+def test_list_shows_every_setting_and_whole_paths() -> None:
+    shown = CliRunner().invoke(app, ["list"]).stdout
+    lines = [line.strip() for line in shown.splitlines()]
+    for factor in FACTORS:
+        for setting in factor.settings:
+            assert setting.name in shown
+            assert set(setting.paths) <= set(lines)
+    assert "1.0-5.0" in shown
+    assert "2|4|8" in shown
+
+
+def test_plan_json() -> None:
+    result = CliRunner().invoke(app, ["plan", "--design", "factorial", "--factors", "pooling,anchors", "--json"])
+    arms = json.loads(result.stdout)["arms"]
+    assert [arm["name"] for arm in arms] == ["baseline", "anchors", "pooling", "anchors+pooling"]
+    assert arms[2] == {
+        "name": "pooling",
+        "levels": {
+            "focal": "off",
+            "anchors": "off",
+            "pseudo_labels": "off",
+            "augmentation": "off",
+            "fusion": "off",
+            "pooling": "on",
+        },
+        "delta": {"model.detector.backbone.mvvit.num_tokens": 2048},
+    }
+
+
+def test_plan_table_counts_the_changed_values() -> None:
+    rows = CliRunner().invoke(app, ["plan", "--factors", "augmentation"]).stdout.splitlines()
+    cells = [[cell.strip() for cell in row.strip("│").split("│")] for row in rows if row.startswith("│")]
+    assert cells == [["baseline", "0"], ["augmentation", "14"]]
+
+
+def test_plan_refuses_an_unknown_name() -> None:
+    result = CliRunner().invoke(app, ["plan", "--factors", "fokal"])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: There is no factor 'fokal': did you mean focal?\n",
+    )
+
+
+def test_listing_imports_no_framework() -> None:
+    code = (
+        "import sys\n"
+        "from ablations.commands import app\n"
+        "app(['list'], standalone_mode=False)\n"
+        "heavy = {'torch', 'mmengine', 'mmcv', 'mmdet', 'pandas', 'optuna'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_module_exits_with_the_commands_status() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ablations", "run", "--design", "alon"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: There is no design 'alon': did you mean alone?\n"

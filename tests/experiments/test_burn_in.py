@@ -1,0 +1,58 @@
+"""What arms continue from: fitting weights are taken, the others start fresh in both models and are listed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.burn_in import load_weights, save_weights
+
+Build = Callable[..., Any]
+
+
+@pytest.fixture
+def weights(build_model: Build, tmp_path: Path) -> Path:
+    """A burnt-in baseline whose teacher differs from its student."""
+    model = build_model()
+    with torch.no_grad():
+        for value in model.student.parameters():
+            value.fill_(0.25)
+        for value in model.teacher.parameters():
+            value.fill_(0.5)
+    return save_weights(model, tmp_path)
+
+
+def test_the_baseline_takes_everything(build_model: Build, weights: Path) -> None:
+    model = build_model()
+    assert load_weights(model, weights) == []
+    assert all((value == 0.25).all() for value in model.student.parameters())
+    assert all((value == 0.5).all() for value in model.teacher.parameters())
+
+
+def test_more_anchor_ratios_start_fresh_alike_in_teacher_and_student(build_model: Build, weights: Path) -> None:
+    model = build_model(delta={"model.detector.rpn_head.anchor_generator.ratios": [0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0]})
+    fresh = load_weights(model, weights)
+    assert fresh == [
+        "rpn_head.rpn_cls.bias",
+        "rpn_head.rpn_cls.weight",
+        "rpn_head.rpn_reg.bias",
+        "rpn_head.rpn_reg.weight",
+    ]
+    assert torch.equal(model.teacher.rpn_head.rpn_cls.weight, model.student.rpn_head.rpn_cls.weight)
+    assert (model.student.rpn_head.rpn_conv.weight == 0.25).all()
+
+
+def test_a_deeper_fusion_lists_its_new_layer(build_model: Build, weights: Path) -> None:
+    fresh = load_weights(build_model(delta={"model.detector.backbone.mvvit.num_layers": 2}), weights)
+    assert fresh
+    assert all(name.startswith("backbone.mvvit.levels.") and ".layers.1." in name for name in fresh)
+
+
+def test_weights_with_code_in_them_are_refused(build_model: Build, tmp_path: Path) -> None:
+    import pickle
+
+    torch.save({"x": Exception("code")}, tmp_path / "weights.pth")
+    with pytest.raises(pickle.UnpicklingError):
+        load_weights(build_model(), tmp_path / "weights.pth")

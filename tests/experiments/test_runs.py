@@ -1,0 +1,77 @@
+"""A run's identity, folder and data."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import UserError
+from experiments.records import Data, Record, read_record, write_record
+from experiments.runs import completed_record, config_digest, data_fingerprint, run_folder, run_identity
+
+
+def record(**changes: object) -> Record:
+    values = {
+        "identity": "abc", "study": "s", "arm": "baseline", "kind": "arm", "config": "tiny", "seed": 0, "iterations": 4,
+        "delta": {}, "data": Data(name="tiny", fingerprint="f", classes=["Broken"]), "versions": {}, "device": "cpu",
+    }  # fmt: skip
+    return Record.model_validate({**values, **changes})
+
+
+def test_everything_that_decides_the_outcome_is_in_the_identity() -> None:
+    base = {"config": "tiny", "delta": {"a": 1}, "seed": 0, "data_fingerprint": "f"}
+    changes = ({}, {"config": "cpu"}, {"delta": {"a": 2}}, {"seed": 1}, {"data_fingerprint": "g"})
+    assert len({run_identity(**{**base, **change}) for change in changes}) == len(changes)
+    assert run_identity(**{**base, "delta": {"x": 1, "y": 2}}) == run_identity(**{**base, "delta": {"y": 2, "x": 1}})
+
+
+def test_comments_do_not_change_a_config_but_values_and_bases_do(tmp_path: Path) -> None:
+    base, child = tmp_path / "b.py", tmp_path / "c.py"
+    base.write_text("lr = 1\n")
+    child.write_text('"""Doc."""\n_base_ = ["b.py"]\nx = 1\n')
+    digest = config_digest(child)
+    child.write_text('"""Other."""\n_base_ = ["b.py"]\nx  =  1  # why\n')
+    assert config_digest(child) == digest
+    base.write_text("lr = 2\n")
+    assert config_digest(child) != digest
+
+
+def test_folder() -> None:
+    assert run_folder(runs_root=Path("r"), study="s", arm="focal+anchors", seed=2) == Path("r/s/focal+anchors-seed2")
+
+
+def test_a_completed_run_is_found_and_an_unfinished_one_is_not(tmp_path: Path) -> None:
+    assert completed_record(tmp_path, "abc") is None
+    write_record(record(), tmp_path)
+    assert completed_record(tmp_path, "abc") is None
+    write_record(record(status="completed"), tmp_path)
+    found = completed_record(tmp_path, "abc")
+    assert found is not None
+    assert found.status == "completed"
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    write_record(record(status="completed"), tmp_path)
+    with pytest.raises(UserError, match=r"holds another run \(identity abc, wanted xyz\)"):
+        completed_record(tmp_path, "xyz")
+
+
+def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    assert data_fingerprint("tiny", None) is None
+    with pytest.raises(UserError, match="holds no data set"):
+        data_fingerprint("tiny", tmp_path / "mine")
+
+
+def test_a_record_survives_the_disk_and_nan_becomes_null(tmp_path: Path) -> None:
+    before = record(monitoring={"ratio": float("nan"), "kept": 0.5})
+    write_record(before, tmp_path)
+    assert json.loads((tmp_path / "record.json").read_text())["monitoring"]["ratio"] is None
+
+
+def test_a_truncated_record_is_named(tmp_path: Path) -> None:
+    write_record(record(), tmp_path)
+    path = tmp_path / "record.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(UserError, match=r"record\.json is not a readable record"):
+        read_record(tmp_path)

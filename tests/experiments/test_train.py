@@ -1,0 +1,147 @@
+"""One run, end to end at scale tiny: burn-in, record, no-op, resume, failure, and the plan's setting built whole."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.errors import UserError
+from experiments.records import Record, read_record
+from experiments.train import train_run
+
+
+def run(data: Path, runs: Path, **options: Any) -> Record:
+    return train_run(config="tiny", study="s", data=data, runs_root=runs, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def baseline(tiny_data: Path, runs: Path) -> Record:
+    return run(tiny_data, runs)
+
+
+def test_a_run_leaves_a_whole_record(baseline: Record, runs: Path) -> None:
+    assert (baseline.status, baseline.reason) == ("completed", None)
+    assert read_record(runs / "s" / "baseline-seed0") == baseline
+    assert [(v.iteration, v.model) for v in baseline.validations] == [(4, "teacher"), (4, "student")]
+    final = baseline.final("teacher")
+    assert final is not None
+    assert list(final.scores) == ["Broken", "Chipped", "Scratched", "Severe_Rust", "Tip_Wear", "all"]
+    assert final.scores["all"].boxes == sum(s.boxes for name, s in final.scores.items() if name != "all") > 0
+    assert baseline.tokens_per_level == [26, 26, 18]
+    assert baseline.seconds["total"] > 0
+    assert (baseline.peak_memory_mb or 0) > 100
+
+
+def test_scalars_are_json_lines_and_checkpoints_are_cleared(baseline: Record, runs: Path) -> None:
+    import json
+
+    folder = runs / "s" / "baseline-seed0"
+    lines = [json.loads(line) for file in folder.rglob("scalars.json") for line in file.read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
+    assert (folder / "weights.pth").exists()
+    assert not list(folder.glob("iter_*.pth"))
+
+
+def test_the_burn_in_is_trained_once_and_shared(baseline: Record, tiny_data: Path, runs: Path) -> None:
+    (burn_in,) = (runs / "burn-in").iterdir()
+    first = read_record(burn_in)
+    assert (first.kind, first.status, first.identity) == ("burn_in", "completed", baseline.burn_in)
+    stamp = (burn_in / "record.json").stat().st_mtime_ns
+    second = run(tiny_data, runs, arm="fusion", delta={"model.detector.backbone.mvvit.num_layers": 2})
+    assert second.burn_in == baseline.burn_in
+    assert second.fresh_weights
+    assert (burn_in / "record.json").stat().st_mtime_ns == stamp
+
+
+def test_the_same_run_again_is_not_trained_again(baseline: Record, tiny_data: Path, runs: Path) -> None:
+    stamp = (runs / "s" / "baseline-seed0" / "record.json").stat().st_mtime_ns
+    assert run(tiny_data, runs) == baseline
+    assert (runs / "s" / "baseline-seed0" / "record.json").stat().st_mtime_ns == stamp
+
+
+def test_the_same_seed_gives_the_same_scores(baseline: Record, tiny_data: Path, tmp_path: Path) -> None:
+    again = run(tiny_data, tmp_path)
+    assert again.validations == baseline.validations
+
+
+def test_a_failure_is_recorded_with_its_reason(tiny_data: Path, runs: Path) -> None:
+    record = run(tiny_data, runs, arm="diverging", delta={"optim_wrapper.optimizer.lr": 1e30})
+    assert record.status == "failed"
+    assert "NaN" in (record.reason or "") or "nan" in (record.reason or "").lower() or "finite" in (record.reason or "")
+    assert read_record(runs / "s" / "diverging-seed0").reason == record.reason
+
+
+def test_a_setting_that_cannot_be_built_is_a_users_error(tiny_data: Path, runs: Path) -> None:
+    with pytest.raises(UserError, match=r"num_heads=3 does not divide"):
+        run(tiny_data, runs, arm="heads", delta={"model.detector.backbone.mvvit.num_heads": 3})
+
+
+def test_data_is_checked_before_anything_is_trained(tiny_data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(tiny_data, tmp_path / "data")
+    next((tmp_path / "data" / "images").glob("*_crop_3.jpg")).unlink()
+    with pytest.raises(UserError, match=r"_crop_3\.jpg does not exist"):
+        run(tmp_path / "data", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "experiments", "train", "tiny", "--data", str(tiny_data),
+        "--set", "train_cfg.max_iters=40", "--set", "train_cfg.val_interval=40",
+    ]  # fmt: skip
+    environment = {**os.environ, "RUNS": str(tmp_path)}
+    folder = tmp_path / "train" / "run-seed0"
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "iter_5.pth").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert read_record(folder).status == "running"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = read_record(folder)
+    assert record.status == "completed"
+    assert len(record.resumed_from) == 1
+    assert 4 <= record.resumed_from[0] < 40
+    assert [v.iteration for v in record.validations] == [40, 40]
+
+
+def test_the_plans_setting_is_built_whole_and_steps(build_model: Callable[..., Any]) -> None:
+    """ResNet-50, eight views of 256 x 720 px, K = 1024, all losses; only the batch is smaller: one labelled group."""
+    import torch
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+
+    model = build_model("paper").train()
+    assert model.student.backbone.mvvit.tokens_per_level == [1024, 1024, 720, 184]
+    samples = []
+    for view in range(8):
+        truth = InstanceData(bboxes=torch.tensor([[60.0, 200.0, 120.0, 340.0]]), labels=torch.tensor([view % 5]))
+        meta = {"img_id": view, "img_shape": (720, 256), "ori_shape": (720, 256), "scale_factor": (1.0, 1.0)}
+        samples.append(DetDataSample(metainfo=meta, gt_instances=truth))
+    losses = model.loss({"sup": torch.randn(8, 3, 720, 256)}, {"sup": samples})
+    total, _ = model.parse_losses(losses)
+    assert torch.isfinite(total)
+    total.backward()
+    frozen = [name for name, p in model.student.named_parameters() if not p.requires_grad]
+    assert frozen
+    assert all(
+        name.startswith(("backbone.backbone.conv1", "backbone.backbone.bn", "backbone.backbone.layer"))
+        for name in frozen
+    )
+    trained = [p for name, p in model.student.named_parameters() if "mvvit" in name]
+    assert all(p.grad is not None for p in trained)

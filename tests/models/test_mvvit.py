@@ -1,0 +1,136 @@
+"""MVViT: shapes, tokens, places, parameters, gradients."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.mvvit import MVViT, grid_places, position_codes, spread_places
+
+SMALL = {"in_channels": [6, 10], "strides": [4, 8], "image_size": (32, 16), "num_views": 4, "embed_dims": 16}
+
+
+def build(**options: object) -> MVViT:
+    torch.manual_seed(0)
+    return MVViT(**{**SMALL, "num_tokens": 8, "num_heads": 2, **options})
+
+
+def maps(views: int = 4, groups: int = 1) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(groups * views, c, *size, generator=generator) for c, size in ((6, (8, 4)), (10, (4, 2)))]
+
+
+def test_shapes_are_kept_and_the_start_is_near_the_identity() -> None:
+    x = maps(groups=2)
+    out = build()(x)
+    for before, after in zip(x, out, strict=True):
+        assert after.shape == before.shape
+        change = (after - before).std() / before.std()
+        assert 0 < change < 0.2
+
+
+def test_tokens_at_the_plans_size() -> None:
+    # P2..P5 of a 720 x 256 crop hold 11520, 2880, 720 and 184 cells.
+    plan = {"in_channels": [8] * 4, "strides": [4, 8, 16, 32], "image_size": (720, 256), "embed_dims": 8}
+    assert MVViT(**plan, num_tokens=1024, reference_tokens=11520).tokens_per_level == [1024, 1024, 720, 184]
+    assert MVViT(**plan, num_tokens=2048, reference_tokens=11520).tokens_per_level == [2048, 2048, 720, 184]
+
+
+def test_tokens_keep_their_share_at_other_sizes() -> None:
+    # P2 of a 240 x 96 crop holds 60 * 24 = 1440 cells: 1024 / 11520 of them are 128.
+    size = {"in_channels": [8] * 3, "strides": [4, 8, 16], "image_size": (240, 96), "embed_dims": 8}
+    assert MVViT(**size, num_tokens=1024, reference_tokens=11520).tokens_per_level == [128, 128, 90]
+    assert MVViT(**size, num_tokens=2048, reference_tokens=11520).tokens_per_level == [256, 256, 90]
+
+
+def test_nothing_is_pooled_where_the_map_has_no_more_than_k_cells() -> None:
+    fusion = build(num_tokens=8)  # 32 and 8 cells
+    assert [level.pools for level in fusion.levels] == [True, False]
+    assert not hasattr(fusion.levels[1], "queries")
+
+
+def test_a_larger_map_than_the_level_was_built_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="image_size"):
+        build(num_tokens=32)([torch.randn(4, 6, 16, 8), torch.randn(4, 10, 4, 2)])
+
+
+def test_any_map_size_passes_a_pooling_level() -> None:
+    level = build().levels[0]
+    for size in ((8, 4), (11, 7), (2, 3)):
+        x = torch.randn(4, 6, *size)
+        assert level(x).shape == x.shape
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    fusion = build(num_layers=2)
+    sum(out.square().sum() for out in fusion(maps())).backward()
+    silent = [name for name, p in fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # A key's bias moves all logits of a query alike, so the softmax gives it no gradient: it is zero up to rounding.
+    assert [name for name in silent if not name.endswith("key.bias")] == []
+
+
+def test_queries_start_at_distinct_places_and_pool_different_tokens() -> None:
+    level = build(num_tokens=8).levels[0]
+    content = level.norm(level.project(maps()[0].flatten(2).transpose(1, 2)))
+    placed = content + position_codes(grid_places(8, 4), 16)
+    tokens = level.pool(level.queries.expand(4, -1, -1), placed, content)
+    distances = torch.cdist(tokens, tokens) + 1e9 * torch.eye(8)
+    assert distances.min() > 1e-3
+
+
+def test_a_query_attends_to_its_own_place() -> None:
+    level = build(num_tokens=8, embed_dims=64).levels[0]
+    places = grid_places(8, 4)
+    keys = position_codes(places, 64)
+    logits = level.pool._split(level.pool.query(level.queries[None])) @ level.pool._split(
+        level.pool.key(keys[None])
+    ).transpose(-1, -2)
+    mean_place = logits.div(32**0.5).softmax(-1).mean(1)[0] @ places  # (8, 2)
+    assert (mean_place - spread_places(8, 8, 4)).abs().max() < 0.2
+
+
+def test_places() -> None:
+    assert grid_places(2, 1).tolist() == [[0.25, 0.5], [0.75, 0.5]]
+    assert len({tuple(place) for place in spread_places(7, 9, 5).tolist()}) == 7
+    codes = position_codes(grid_places(3, 3), 16)
+    assert torch.allclose(codes.square().sum(1), torch.full((9,), 8.0))
+
+
+def test_a_view_hears_the_other_views_and_other_groups_do_not_matter() -> None:
+    fusion = build()
+    x = maps(groups=2)
+    before = fusion(x)
+    x[0][1] += 1.0  # the second view of the first group
+    after = fusion(x)
+    assert not torch.allclose(after[0][0], before[0][0])
+    assert torch.equal(after[0][4:], before[0][4:])
+
+
+@pytest.mark.parametrize("option", [{"num_heads": 4}, {"num_layers": 2}, {"mlp_ratio": 3.0}, {"num_tokens": 16}])
+def test_each_setting_changes_the_outcome(option: dict[str, float]) -> None:
+    assert not torch.equal(build(**option)(maps())[0], build()(maps())[0])
+
+
+def test_checkpointing_changes_nothing_but_memory() -> None:
+    plain, saving = build(), build(with_checkpoint=True)
+    results = []
+    for fusion in (plain, saving):
+        out = fusion(maps())
+        out[0].sum().backward()
+        results.append((out[0], fusion.levels[0].project.weight.grad))
+    assert torch.allclose(results[0][0], results[1][0])
+    assert torch.allclose(results[0][1], results[1][1])
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValueError, match=r"num_heads=3 does not divide mvvit.embed_dims=16"):
+        build(num_heads=3)
+
+
+def test_attention_weights_are_never_stored() -> None:
+    import inspect
+
+    from models import mvvit
+
+    source = inspect.getsource(mvvit)
+    assert "scaled_dot_product_attention" in source
+    assert "MultiheadAttention" not in source
