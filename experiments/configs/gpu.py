@@ -54,6 +54,8 @@ burn_in = {
     "train_cfg.val_interval": 2000,
     "train_dataloader.batch_size": 2,
     "train_dataloader.sampler.batch_size": 2,
+    "param_scheduler.0.end": 100,
+    "param_scheduler.1.begin": 100,
     "param_scheduler.1.end": 2000,
     "param_scheduler.1.T_max": 1900,
 }

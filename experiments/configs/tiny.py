@@ -27,6 +27,8 @@ default_hooks = dict(checkpoint=dict(interval=1), logger=dict(interval=1))
 burn_in = {
     "train_cfg.max_iters": 4,
     "train_cfg.val_interval": 4,
+    "param_scheduler.0.end": 1,
+    "param_scheduler.1.begin": 1,
     "param_scheduler.1.end": 4,
     "param_scheduler.1.T_max": 3,
 }

@@ -28,12 +28,12 @@ class Difficulty:
     ``smudges`` (of chips), ``dust`` (specks); ``glints`` is the mean number of passing reflections per view.
     """
 
-    rust: tuple[float, float] = (0.30, 0.64)
+    rust: tuple[float, float] = (0.20, 0.50)
     chip_depth: tuple[float, float] = (0.015, 0.05)
     chip: float = 0.2
-    scratch: tuple[float, float] = (0.45, 0.9)
+    scratch: tuple[float, float] = (1.0, 1.8)
     glare: float = 0.35
-    films: float = 0.8
+    films: float = 1.2
     stains: float = 0.5
     smudges: float = 1.5
     dust: float = 6.0
@@ -140,17 +140,18 @@ def _chipped(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty:
 
 
 def _scratched(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: Difficulty) -> None:
-    """One to three thin, nearly parallel lines across the extent."""
+    """Three to six thin, nearly parallel lines across the extent."""
     patch = _patch(surface, defect, margin=1.05)
     if patch is None:
         return
     rng = np.random.default_rng(defect.seed)
     sign = rng.choice([-1.0, 1.0])
-    contrast = rng.uniform(*difficulty.scratch) * (1 if rng.random() < 0.65 else -1)
+    strength = rng.uniform(*difficulty.scratch)
+    contrast = strength if rng.random() < 0.65 else -min(strength, 0.85)
     arc = bit.radius * defect.angle / 2
-    width = max(rng.uniform(0.0030, 0.0050), 0.6 * float(surface.z[1] - surface.z[0]))
+    width = max(rng.uniform(0.0036, 0.0060), 0.6 * float(surface.z[1] - surface.z[0]))
     mask = np.zeros(patch.u.shape, dtype=bool)
-    lines = int(rng.integers(1, 4))
+    lines = int(rng.integers(3, 7))
     length = np.hypot(arc, defect.height / 2)
     for line in range(lines):
         shift = 0.0 if line == 0 else rng.uniform(-0.35, 0.35)
@@ -194,7 +195,7 @@ def _worn(surface: Surface, bit: Bit, defect: Defect, label: int, _: Difficulty)
     before = surface.radius[patch.at]
     smooth = np.minimum(before, bit.radius * np.sqrt(np.clip((bit.tip - patch.z) / bit.cone, 0, 1))[:, None])
     surface.radius[patch.at] = before + alpha * (smooth * 0.93 - before)
-    shine = np.array([1.2, 1.18, 1.13], dtype=np.float32) * np.ones((*alpha.shape, 1), dtype=np.float32)
+    shine = np.array([1.5, 1.47, 1.40], dtype=np.float32) * np.ones((*alpha.shape, 1), dtype=np.float32)
     rubbed = shine * (1 + 0.06 * noise(defect.seed + 2, patch.z, patch.theta, (40, 160)))[..., None]
     _blend(surface, patch, alpha * 0.9, rubbed.astype(np.float32), 0.95)
     _mark(surface, patch, (inside > 0) & there, label)

@@ -68,7 +68,8 @@ def average_precision(views: Sequence[dict[str, Any]], classes: Sequence[str]) -
 
     Source: pycocotools, the reference implementation.
     """
-    truth, detections = [], []
+    truth: list[dict[str, Any]] = []
+    detections: list[dict[str, Any]] = []
     for view in views:
         for box, label in zip(_xywh(view["truth_boxes"]), view["truth_labels"], strict=True):
             truth.append({

@@ -1,10 +1,11 @@
 """The teacher as exponential moving average of the student."""
 
+from typing import Any
+
 import torch
 from mmdet.engine.hooks import MeanTeacherHook
 from mmdet.registry import HOOKS
 from mmengine.runner import Runner
-from torch import nn
 
 
 @HOOKS.register_module()
@@ -31,7 +32,7 @@ class MultiViewMeanTeacherHook(MeanTeacherHook):
         """Nothing: see the class."""
 
     @torch.no_grad()
-    def momentum_update(self, model: nn.Module, momentum: float) -> None:
+    def momentum_update(self, model: Any, momentum: float) -> None:
         """Move the teacher's floating-point state towards the student's; copy counters."""
         teacher, student = model.teacher.state_dict(), model.student.state_dict()
         moving = [name for name, value in teacher.items() if value.is_floating_point()]

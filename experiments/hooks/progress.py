@@ -42,8 +42,9 @@ class ProgressHook(Hook):
         if outputs is not None and "loss" in outputs and self.progress.console.is_terminal and done % 10 == 0:
             speed = self.progress.tasks[0].speed
             note = f"loss {float(outputs['loss']):.2f}" + (f", {speed:.1f} it/s" if speed else "")
-        fields = {"note": note} if note else {}
-        self.progress.update(self.task, completed=done, **fields)
+        self.progress.update(self.task, completed=done)
+        if note:
+            self.progress.update(self.task, note=note)
         step = max(1, runner.max_iters // _LINES_WITHOUT_TERMINAL)
         if not self.progress.console.is_terminal and (done % step == 0 or done == runner.max_iters):
             speed = self.progress.tasks[0].speed or float("nan")

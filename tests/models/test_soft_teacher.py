@@ -128,7 +128,8 @@ def test_pseudo_boxes_land_in_the_mirrored_view(build_model: Build, tiny_batch: 
     _, samples = tiny_batch(model, labelled=False)
     teacher = samples["unsup_teacher"]
     views = [
-        {"img": torch.zeros(96, 48, 3).numpy(), "img_id": s.img_id, "img_shape": (96, 48), "homography_matrix": torch.eye(3).numpy()}
+        {"img": torch.zeros(96, 48, 3).numpy(), "img_id": s.img_id, "img_shape": (96, 48),
+         "homography_matrix": torch.eye(3).numpy()}
         for s in sorted(teacher, key=lambda s: s.img_id)
     ]  # fmt: skip
     mirrored = PackGroup()(FlipGroup(prob=1.0)({"views": views}))["data_samples"]
