@@ -9,6 +9,7 @@ from rich.console import Console
 from experiments.config import load_config, parse_setting, to_json
 from experiments.errors import UserError
 from experiments.paths import data_root, runs_root
+from experiments.records import RECORD_NAME
 from experiments.runs import run_folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -29,16 +30,16 @@ def train(
     study: Annotated[str, typer.Option(help="Folder in runs/ to train in.")] = "train",
     name: Annotated[str, typer.Option(help="Name of the run in its study.")] = "run",
     resume: Annotated[
-        bool, typer.Option("--resume/--fresh", help="Continue an interrupted run, or begin it anew.")
-    ] = True,
+        bool, typer.Option("--resume", help="Insist on continuing: refuse where there is no run to continue.")
+    ] = False,
 ) -> None:
-    """Train one run, or continue it; a completed identical run is only shown."""
+    """Train one run; an interrupted one goes on from its last checkpoint, a completed identical one is only shown."""
     from experiments.train import train_run
 
     delta = dict(parse_setting(text) for text in settings or [])
     folder = run_folder(runs_root=runs_root(), study=study, arm=name, seed=seed)
-    if not resume:
-        (folder / "last_checkpoint").unlink(missing_ok=True)
+    if resume and not (folder / RECORD_NAME).exists():
+        raise UserError(f"{folder} holds no run to continue: leave out --resume to begin one.")
     record = train_run(
         config=config, study=study, arm=name, delta=delta, seed=seed, data=data, runs_root=runs_root()
     )  # fmt: skip

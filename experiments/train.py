@@ -14,7 +14,7 @@ from experiments.config import import_components, load_config
 from experiments.data.groups import read_groups
 from experiments.data.synthesis import PRESETS, make_dataset
 from experiments.errors import UserError
-from experiments.records import Data, Record, write_record
+from experiments.records import RECORD_NAME, Data, Record, read_record, write_record
 from experiments.runs import (
     BURN_IN_STUDY,
     DATASET_NAME,
@@ -69,6 +69,8 @@ def train_run(
     Raises:
         UserError: config, delta or data are wrong; nothing has been trained or written then.
     """
+    if study == BURN_IN_STUDY:
+        raise UserError(f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study.")
     folder = _prepared_data(config, data, progress=progress)
     loaded = load_config(config, delta)
     burn_in = loaded.pop("burn_in", None)
@@ -199,8 +201,6 @@ def _train(
 
 def _unfinished(folder: Path) -> Record | None:
     """The record of a run that was begun in this folder and has a checkpoint to continue from."""
-    from experiments.records import RECORD_NAME, read_record
-
     if (folder / RECORD_NAME).exists() and (folder / "last_checkpoint").exists():
         return read_record(folder)
     return None

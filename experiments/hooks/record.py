@@ -44,6 +44,13 @@ class RecordHook(Hook):
         self._started = time.perf_counter()
         self._before = dict(self.record.seconds)
         write_record(self.record, self.folder)
+        if self._validation_is_missing(runner):
+            runner.val_loop.run()
+
+    def _validation_is_missing(self, runner: Runner) -> bool:
+        """Whether the run was stopped between the checkpoint it continues from and the validation due at it."""
+        due = runner.iter > 0 and (runner.iter % runner.train_loop.val_interval == 0 or runner.iter == runner.max_iters)
+        return due and not any(v.iteration == runner.iter for v in self.record.validations)
 
     def before_val(self, runner: Runner) -> None:
         """Note when validation starts."""
