@@ -3,9 +3,9 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-import models  # noqa: F401
 import pytest
 
+import models  # noqa: F401
 from experiments.hooks.record import RecordHook, validation_of
 from experiments.records import Data, Record, Score
 
