@@ -1,4 +1,4 @@
-# The laboratory's commands; `make help` lists them. Variables: SCALE= SEEDS= DATA= PYTHON=
+# The laboratory's commands; `make help` lists them. Variables: SCALE= SEEDS= DATA= STUDY= PYTHON=
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -9,7 +9,8 @@ DATA ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
-OPTIONS := --scale $(SCALE) --seeds $(SEEDS) $(if $(DATA),--data $(DATA))
+STUDY ?=
+OPTIONS := --scale $(SCALE) --seeds $(SEEDS) $(if $(DATA),--data $(DATA)) $(if $(STUDY),--study $(STUDY))
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 ABLATIONS := $(FACTORS:%=ablation-%)
 
@@ -19,7 +20,7 @@ help: ## List the commands
 	@grep -hE '^[a-z%$$()_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
 	@echo "                              factors: $(FACTORS)"
-	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=N ($(SEEDS)), DATA=folder, PYTHON=interpreter ($(PYTHON))"
+	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=N ($(SEEDS)), DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON))"
 
 setup: $(READY) ## Install everything into .venv (the other commands do it when needed)
 

@@ -40,6 +40,7 @@ app = typer.Typer(
 
 Design = Annotated[str, typer.Option(help=f"Which arms: {', '.join(DESIGNS)}.")]
 Factors = Annotated[str, typer.Option(help=f"Factors, joined by commas: {', '.join(FACTOR_NAMES)}; or all.")]
+DEFAULT_SCALE = "cpu"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -97,7 +98,7 @@ def plan_design(design: Design = "alone", factors: Factors = "all", as_json: Jso
 def run_arms(
     design: Design = "alone",
     factors: Factors = "all",
-    scale: Annotated[str, typer.Option(help=f"Size of the runs: {', '.join(SCALES)}.")] = "cpu",
+    scale: Annotated[str, typer.Option(help=f"Size of the runs: {', '.join(SCALES)}.")] = DEFAULT_SCALE,
     seeds: Annotated[int, typer.Option(help="How many seeds: N means 0 to N-1.")] = 1,
     study: Annotated[str | None, typer.Option(help="Study name, if not from design and factors.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data set folder, if not the scale's own.")] = None,
@@ -111,7 +112,7 @@ def run_arms(
         raise unknown("scale", scale, SCALES)
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, but a study needs at least 1.")
-    study = _default_study(design, names) if study is None else study
+    study = _default_study(design, names, scale) if study is None else study
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", study):
         raise UserError(f"--study {study!r} is no folder name: use letters, digits and any of . _ + - inside.")
     options = {
@@ -136,7 +137,10 @@ def run_arms(
         command=shlex.join(["python", "-m", "ablations", "run", *words]),
     )
     try:
-        records = run_study(wanted, console=Console())
+        console = Console()
+        if not console.is_terminal:  # a log file: the tables need 100 columns
+            console = Console(width=100)
+        records = run_study(wanted, console=console)
     except KeyboardInterrupt:
         typer.echo(f"Stopped; the same command continues where it was: {wanted.command}", err=True)
         raise typer.Exit(130) from None
@@ -144,11 +148,13 @@ def run_arms(
         raise typer.Exit(1)
 
 
-def _default_study(design: str, names: list[str]) -> str:
-    """``ablation-<factor>`` for one factor alone, else ``<design>-<factors>``."""
+def _default_study(design: str, names: list[str], scale: str) -> str:
+    """``ablation-<factor>`` for one factor alone, else ``<design>-<factors>``; scales but cpu are named too."""
     if design == "alone" and len(names) == 1:
-        return f"ablation-{names[0]}"
-    return f"{design}-{'all' if len(names) == len(FACTORS) else '-'.join(names)}"
+        study = f"ablation-{names[0]}"
+    else:
+        study = f"{design}-{'all' if len(names) == len(FACTORS) else '-'.join(names)}"
+    return study if scale == DEFAULT_SCALE else f"{study}-{scale}"
 
 
 def _names(text: str) -> list[str]:

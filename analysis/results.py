@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.targets import BASELINE, OVERALL
 from experiments.errors import UserError
 from experiments.records import RECORD_NAME, Record, read_record
+from experiments.runs import BURN_IN_STUDY
 
 Model = Literal["teacher", "student"]
 MODELS: tuple[Model, ...] = ("teacher", "student")
@@ -85,7 +86,7 @@ def load_study(folder: Path) -> Study:
     runs = [Run(path.parent.name, read_record(path.parent)) for path in sorted(folder.glob(f"*/{RECORD_NAME}"))]
     completed = [run for run in runs if run.record.status == "completed"]
     arms = [run for run in completed if run.record.kind == "arm"]
-    burn_ins = [run for run in completed if run.record.kind == "burn_in"]
+    burn_ins = [run for run in completed if run.record.kind == "burn_in"] + _shared_burn_ins(folder, arms)
     unfinished = [run for run in runs if run.record.status != "completed"]
     if not arms:
         raise UserError(_nothing_completed(folder, burn_ins, unfinished))
@@ -94,6 +95,14 @@ def load_study(folder: Path) -> Study:
     order = _arm_order(arms)
     arms.sort(key=lambda run: (order.index(run.record.arm), run.record.seed))
     return Study(folder.name, arms, burn_ins, unfinished)
+
+
+def _shared_burn_ins(folder: Path, arms: list[Run]) -> list[Run]:
+    """The burn-ins that the arms continued from; they lie beside the studies, which share them."""
+    wanted = {run.record.burn_in for run in arms} - {None}
+    paths = sorted((folder.parent / BURN_IN_STUDY).glob(f"*/{RECORD_NAME}"))
+    runs = [Run(f"{BURN_IN_STUDY}/{path.parent.name}", read_record(path.parent)) for path in paths]
+    return [run for run in runs if run.record.identity in wanted]
 
 
 def results_frame(study: Study) -> pd.DataFrame:

@@ -157,7 +157,7 @@ def _ap_table(summary: Summary) -> Table:
     table.add_column("arm", overflow="fold")
     table.add_column("seeds", justify="right")
     for name in summary.classes:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=True)
     for arm in summary.arms:
         figures = [_figure(arm.cells[name]) for name in summary.classes]
         table.add_row(Text(arm.arm), str(len(arm.seeds)), *figures)
@@ -218,6 +218,10 @@ def _notes(study: Study, arms: tuple[ArmSummary, ...], model: Model) -> list[str
     for run in study.completed:
         if run.record.final(model, SPLIT) is None:
             notes.append(f"{run.record.arm}, seed {run.record.seed} ({run.folder}) has no validation of the {model}.")
+    fresh: dict[str, int] = {run.record.arm: len(run.record.fresh_weights) for run in study.completed}
+    started = ", ".join(f"{arm} ({number})" for arm, number in fresh.items() if number)
+    if started:
+        notes.append(f"Weights that the burn-in could not give started fresh, which is part of the effect: {started}.")
     budgets: dict[str, list[str]] = defaultdict(list)
     for run in study.completed:
         budgets[f"{Path(run.record.config).stem}, {run.record.iterations} iterations"].append(run.folder)

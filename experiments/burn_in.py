@@ -1,9 +1,12 @@
 """Weights that arms continue from."""
 
+import pickle
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from experiments.errors import UserError
 
 WEIGHTS_NAME = "weights.pth"
 
@@ -18,14 +21,31 @@ def save_weights(model: nn.Module, folder: Path) -> Path:
 
 
 def load_weights(model: nn.Module, path: Path) -> list[str]:
-    """Load what fits of ``weights.pth`` into a teacher-student model; the rest keeps its initialisation.
+    """Load what fits of a file of weights into a teacher-student model; the rest keeps its initialisation.
+
+    The file holds a state dict, or a checkpoint with one under ``state_dict``: of a teacher-student model, or of a plain
+    detector, which both then start from.
 
     A teacher's weight that does not fit becomes a copy of the student's: both start from the same values.
 
     Returns:
         The sorted names, without the ``student.`` prefix, of the parameters and buffers that start fresh.
+
+    Raises:
+        UserError: the file is missing, or holds anything but tensors: such a file could run code.
     """
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: name an existing checkpoint in load_from.") from None
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} holds more than weights and could run code, so it is not loaded: save its state_dict alone "
+            f"(torch.save(checkpoint['state_dict'], ...)). {str(error).splitlines()[0]}"
+        ) from None
+    saved = saved.get("state_dict", saved)
+    if not any(name.startswith(("student.", "teacher.")) for name in saved):  # a plain detector: both start from it
+        saved = {f"{model}.{name}": value for model in ("student", "teacher") for name, value in saved.items()}
     own = model.state_dict()
     fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
     fresh = sorted(name.removeprefix("student.") for name in own if name.startswith("student.") and name not in fitting)

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from mmengine import Config
 
 
+# Settings that a run decides itself; as a change they would be accepted and do nothing.
+_SET_BY_PROGRAM = {
+    "train_dataloader.dataset.data_root": "give the data set folder with --data",
+    "val_dataloader.dataset.data_root": "give the data set folder with --data",
+    "train_dataloader.sampler.seed": "use --seed",
+    "resume": "an interrupted run goes on by itself",
+}
+
+
 def config_path(config: str) -> Path:
     """The file of a config given by name (``cpu``) or by path.
 
@@ -39,7 +48,7 @@ def load_config(config: str, delta: Mapping[str, Any] | None = None) -> "Config"
     path = config_path(config)
     try:
         loaded = Config.fromfile(path, import_custom_modules=False)
-    except (SyntaxError, KeyError, TypeError, AttributeError, NameError) as error:
+    except (SyntaxError, KeyError, TypeError, AttributeError, NameError, ValueError, ImportError, OSError) as error:
         raise UserError(f"{path} is not a readable config ({type(error).__name__}: {error}): correct it.") from error
     for dotted, value in (delta or {}).items():
         set_path(loaded, dotted, value)
@@ -62,10 +71,12 @@ def set_path(config: Any, dotted: str, value: Any) -> None:
     """
     parent, key = None, ""
     node = config
+    if dotted in _SET_BY_PROGRAM:
+        raise UserError(f"{dotted} is set by the program: {_SET_BY_PROGRAM[dotted]}.")
     for part in dotted.split("."):
         parent, key = node, part
         try:
-            node = node[int(part)] if isinstance(node, list | tuple) else node[part]
+            node = node[int(part)] if isinstance(node, list) else node[part]
         except (KeyError, IndexError, ValueError, TypeError):
             raise UserError(_unknown(config, dotted)) from None
     if not _same_kind(node, value):

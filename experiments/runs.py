@@ -27,7 +27,10 @@ def data_folder(config: str, data: Path | None) -> Path:
 
 
 def read_dataset(folder: Path) -> dict[str, Any]:
-    """The ``dataset.json`` of a data set folder.
+    """The ``dataset.json`` of a data set folder, with the fingerprint of what lies there now.
+
+    The fingerprint hashes the description, the annotation files, and the names and sizes of the images: data that was
+    changed gives other runs.
 
     Raises:
         UserError: it is missing or unreadable.
@@ -35,12 +38,22 @@ def read_dataset(folder: Path) -> dict[str, Any]:
     path = folder / DATASET_NAME
     try:
         description: dict[str, Any] = json.loads(path.read_text())
-        description["fingerprint"], description["classes"], description["views"], description["name"]
+        description["classes"], description["views"], description["name"]
+        description["fingerprint"] = _fingerprint(folder, path)
     except FileNotFoundError:
         raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a data set description ({error!r}): make the data set again.") from None
     return description
+
+
+def _fingerprint(folder: Path, description: Path) -> str:
+    digest = hashlib.sha256(description.read_bytes())
+    for path in sorted((folder / "annotations").glob("*.json")):
+        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted((folder / "images").glob("**/*")):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
+    return digest.hexdigest()[:16]
 
 
 def data_fingerprint(config: str, data: Path | None) -> str | None:
@@ -67,6 +80,8 @@ def config_digest(path: Path) -> str:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:
         raise UserError(f"{path} is not Python (line {error.lineno}): correct it.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): is it named right in _base_?") from None
     code = [node for node in tree.body if not _is_docstring(node)]
     digest = hashlib.sha256("\n".join(ast.dump(node) for node in code).encode())
     for node in code:

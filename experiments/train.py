@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 from experiments.burn_in import WEIGHTS_NAME, save_weights
 from experiments.config import import_components, load_config
-from experiments.data.groups import read_groups
+from experiments.data.groups import check_image, read_groups
 from experiments.data.synthesis import PRESETS, make_dataset
 from experiments.errors import UserError
 from experiments.records import RECORD_NAME, Data, Record, read_record, write_record
 from experiments.runs import (
     BURN_IN_STUDY,
-    DATASET_NAME,
     completed_record,
     data_folder,
     read_dataset,
@@ -83,7 +82,7 @@ def train_run(
 def _prepared_data(config: str, data: Path | None, *, progress: bool) -> Path:
     """The data set folder; a scale's own set is made if it is missing."""
     folder = data_folder(config, data)
-    if data is None and not (folder / DATASET_NAME).exists() and folder.name in PRESETS:
+    if data is None and folder.name in PRESETS:  # nothing to do where this version's set lies already
         make_dataset(folder.name, folder, progress=progress)
     return folder
 
@@ -103,21 +102,26 @@ def _run(
     settings = load_config(config, delta)
     settings.pop("burn_in", None)
     _check_data(settings, data, description)
+    _check_buildable(settings)
+    folder.mkdir(parents=True, exist_ok=True)
 
-    weights, burn_in_identity = None, None
+    weights = None if settings.load_from is None else Path(settings.load_from)
+    failure, burn_in_identity = None, None
     if burn_in:
+        if weights:
+            raise UserError(
+                f"{config} continues from its burn-in, so load_from would change nothing: use a config without one."
+            )
         first = _run(
             config=config, study=BURN_IN_STUDY, arm=Path(config).stem, levels={}, delta=dict(burn_in), seed=seed, data=data,
             runs_root=runs_root, progress=progress, kind="burn_in", burn_in=None,
         )  # fmt: skip
-        if first.status != "completed":
-            raise UserError(f"The burn-in that {arm} continues from failed: {first.reason}.")
+        failure = None if first.status == "completed" else f"The burn-in that it continues from failed: {first.reason}"
         burn_in_identity = first.identity
         weights = run_folder(
             runs_root=runs_root, study=BURN_IN_STUDY, arm=f"{Path(config).stem}-{first.identity}", seed=seed
         ) / WEIGHTS_NAME  # fmt: skip
 
-    folder.mkdir(parents=True, exist_ok=True)
     record = Record.model_validate({
         "identity": identity, "study": study, "arm": arm, "kind": kind, "levels": dict(levels), "config": config,
         "seed": seed, "iterations": settings.train_cfg.max_iters, "delta": delta, "burn_in": burn_in_identity,
@@ -129,6 +133,10 @@ def _run(
     if previous is not None:
         record.validations, record.seconds = previous.validations, previous.seconds
         record.resumed_from, record.fresh_weights = previous.resumed_from, previous.fresh_weights
+    if failure is not None:
+        record.status, record.reason = "failed", failure
+        write_record(record, folder)
+        return record
     title = f"{'burn-in' if kind == 'burn_in' else arm} (seed {seed})"
     return _train(settings, record, folder, data=data, weights=weights, title=title, progress=progress)
 
@@ -141,9 +149,39 @@ def _check_data(settings: Any, data: Path, description: Mapping[str, Any]) -> No
             f"{data} has the classes {', '.join(description['classes'])}, but the config {', '.join(classes)}: use a data set "
             f"with the config's classes."
         )
-    source = settings.train_dataloader.dataset
-    for part in (source.labelled, source.unlabelled, settings.val_dataloader.dataset):
-        read_groups(data / part.ann_file, images=data / part.data_prefix.img, classes=classes, views=part.num_views)
+    source, fusion = settings.train_dataloader.dataset, settings.model.detector.backbone.mvvit
+    parts = (source.labelled, source.unlabelled, settings.val_dataloader.dataset)
+    counts = {fusion.num_views, settings.val_evaluator.num_views, description["views"], *(p.num_views for p in parts)}
+    if len(counts) > 1:
+        raise UserError(
+            f"{data} has groups of {description['views']} views, but the config's num_views are {sorted(counts)}: set them all "
+            f"(train_dataloader.dataset.labelled and .unlabelled, val_dataloader.dataset, val_evaluator, model...mvvit) alike."
+        )
+    size = (fusion.image_size[1], fusion.image_size[0])
+    for part in parts:
+        groups = read_groups(
+            data / part.ann_file, images=data / part.data_prefix.img, classes=classes, views=part.num_views
+        )
+        for view in (view for group in groups for view in group.views):
+            check_image(view, size)
+
+
+def _check_buildable(settings: Any) -> None:
+    """Build model and optimiser once, so that a setting that cannot be built is told before anything is trained."""
+    import_components(settings)
+    from mmdet.registry import MODELS
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    init_default_scope(settings.default_scope)
+    if not isinstance(settings.train_cfg.max_iters, int) or settings.train_cfg.max_iters < 1:
+        raise UserError(f"train_cfg.max_iters is {settings.train_cfg.max_iters}: give a whole number of at least 1.")
+    try:
+        build_optim_wrapper(MODELS.build(settings.model), settings.optim_wrapper)
+    except Exception as error:  # the libraries raise every kind for a value they cannot use
+        raise UserError(
+            f"The settings cannot be built ({type(error).__name__}: {error}): correct the --set values."
+        ) from error
 
 
 def _train(
@@ -156,7 +194,6 @@ def _train(
     title: str,
     progress: bool,
 ) -> Record:
-    import_components(settings)
     from experiments.hooks.progress import ProgressHook
     from experiments.hooks.record import RecordHook
     from experiments.runner import FileLogRunner
@@ -168,14 +205,10 @@ def _train(
     settings.train_dataloader.sampler.seed = record.seed
     settings.train_dataloader.dataset.data_root = str(data)
     settings.val_dataloader.dataset.data_root = str(data)
-    settings.resume = (folder / "last_checkpoint").exists()
+    settings.resume = _has_checkpoint(folder)
+    settings.load_from = None  # RecordHook loads it, as weights alone
     bar = ProgressHook(title=title) if progress else None
-    try:
-        runner = FileLogRunner.from_cfg(settings)
-    except (ValueError, TypeError, KeyError, AssertionError) as error:
-        raise UserError(
-            f"{record.config} with {record.delta or 'no changes'} cannot be built ({type(error).__name__}: {error})."
-        ) from error
+    runner = FileLogRunner.from_cfg(settings)
     try:
         runner.register_hook(RecordHook(record=record, folder=folder, weights=weights))
         if bar:
@@ -187,7 +220,9 @@ def _train(
         raise
     except Exception as error:  # every failure of an arm is a recorded state, whatever its cause
         record.status = "failed"
-        record.reason = f"{type(error).__name__}: {str(error) or traceback.extract_tb(error.__traceback__)[-1]}"
+        # Errors of data loader processes carry their whole traceback; the last line says what happened.
+        said = str(error).strip().splitlines()
+        record.reason = f"{type(error).__name__}: {said[-1] if said else traceback.extract_tb(error.__traceback__)[-1]}"
         runner.logger.exception("The run failed.")
     finally:
         if bar:
@@ -201,9 +236,14 @@ def _train(
 
 def _unfinished(folder: Path) -> Record | None:
     """The record of a run that was begun in this folder and has a checkpoint to continue from."""
-    if (folder / RECORD_NAME).exists() and (folder / "last_checkpoint").exists():
-        return read_record(folder)
-    return None
+    return read_record(folder) if (folder / RECORD_NAME).exists() and _has_checkpoint(folder) else None
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    """Whether ``last_checkpoint``, which the library does not write atomically, names a file that exists."""
+    pointer = folder / "last_checkpoint"
+    name = pointer.read_text().strip() if pointer.exists() else ""
+    return bool(name) and Path(name).is_file()
 
 
 def _device() -> str:

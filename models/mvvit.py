@@ -50,7 +50,7 @@ def spread_places(count: int, height: int, width: int) -> Tensor:
 class Attention(nn.Module):
     """Multi-head attention on the fused kernel; the attention matrix is never formed.
 
-    With ``place_logit`` the query and key projections start as the identity: what is compared is places.
+    With ``places`` the query and key projections start as the identity: what is compared is places.
     """
 
     def __init__(self, width: int, heads: int, *, places: bool = False) -> None:

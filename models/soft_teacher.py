@@ -64,7 +64,9 @@ def view_order(teacher_ids: list[int], student_ids: list[int]) -> list[int]:
     Raises:
         ValueError: the two branches do not hold the same images.
     """
-    position = {image_id: i for i, image_id in enumerate(teacher_ids)}
-    if sorted(teacher_ids) != sorted(student_ids) or len(position) != len(teacher_ids):
+    if sorted(teacher_ids) != sorted(student_ids):
         raise ValueError(f"Teacher and student see different images: {teacher_ids} and {student_ids}.")
-    return [position[image_id] for image_id in student_ids]
+    positions: dict[int, list[int]] = {}
+    for position, image_id in enumerate(teacher_ids):  # a batch may hold a group twice
+        positions.setdefault(image_id, []).append(position)
+    return [positions[image_id].pop(0) for image_id in student_ids]

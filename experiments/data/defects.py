@@ -30,13 +30,13 @@ class Difficulty:
 
     rust: tuple[float, float] = (0.20, 0.50)
     chip_depth: tuple[float, float] = (0.015, 0.05)
-    chip: float = 0.2
-    scratch: tuple[float, float] = (1.0, 1.8)
-    glare: float = 0.35
+    chip: float = 0.34
+    scratch: tuple[float, float] = (1.2, 2.2)
+    glare: float = 0.30
     films: float = 1.2
     stains: float = 0.5
-    smudges: float = 1.5
-    dust: float = 6.0
+    smudges: float = 1.0
+    dust: float = 4.0
     glints: float = 0.5
 
 

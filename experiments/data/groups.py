@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from experiments.errors import UserError
 
 _VIEW = re.compile(r"_crop_(\d+)\.[A-Za-z]+$")
@@ -99,6 +101,28 @@ def read_groups(annotations: Path, *, images: Path, classes: Sequence[str], view
     if not members:
         raise UserError(f"{annotations} lists no images: this split is empty.")
     return [Group(name, tuple(view for _, view in sorted(members[name].items()))) for name in sorted(members)]
+
+
+def check_image(view: View, size: tuple[int, int]) -> None:
+    """Check from its header that an image is one, and of the (width, height) that annotation and model expect.
+
+    Raises:
+        UserError: it is no image, or of another size; the message names the file.
+    """
+    try:
+        with Image.open(view.path) as image:
+            found = image.size
+    except OSError:
+        raise UserError(f"{view.path} is not a readable image: restore the file.") from None
+    if found != (view.width, view.height):
+        raise UserError(
+            f"{view.path} is {found[0]} x {found[1]} px, but its annotation says {view.width} x {view.height}: correct one of them."
+        )
+    if found != size:
+        raise UserError(
+            f"{view.path} is {found[0]} x {found[1]} px, but the config is made for {size[0]} x {size[1]} "
+            f"(model.detector.backbone.mvvit.image_size): resize the images, or use a scale of their size."
+        )
 
 
 def _load(path: Path) -> dict[str, Any]:

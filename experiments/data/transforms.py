@@ -47,12 +47,6 @@ class EachView(BaseTransform):
             if "img" in view:
                 raise
             raise UserError(f"{view['img_path']} is not a readable image: restore the file.") from error
-        size = done["img"].shape[:2]
-        if size != (view["height"], view["width"]):
-            raise UserError(
-                f"{view['img_path']} is {size[1]} x {size[0]} px, but its annotation says {view['width']} x {view['height']}: "
-                f"correct one of them."
-            )
         return done
 
 

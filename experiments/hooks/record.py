@@ -12,6 +12,9 @@ from mmengine.runner import Runner
 from experiments.burn_in import load_weights
 from experiments.records import Record, Score, Validation, write_record
 
+_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+_WINDOW = 50  # iterations that a monitoring figure is averaged over
+
 
 @HOOKS.register_module()
 class RecordHook(Hook):
@@ -41,6 +44,7 @@ class RecordHook(Hook):
             self.record.resumed_from.append(runner.iter)
             self.record.validations = [v for v in self.record.validations if v.iteration <= runner.iter]
         self.record.tokens_per_level = runner.model.student.backbone.mvvit.tokens_per_level
+        reset_peak_memory()
         self._started = time.perf_counter()
         self._before = dict(self.record.seconds)
         write_record(self.record, self.folder)
@@ -68,23 +72,34 @@ class RecordHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Note final times and memory."""
         self._measure()
-        kept = [values[-1] for name, values in _scalars(runner).items() if name == "train/pseudo_boxes_per_view"]
-        if kept:
-            self.record.monitoring["pseudo_boxes_per_view"] = kept[0]
+        kept = runner.message_hub.log_scalars.get("train/pseudo_boxes_per_view")
+        if kept is not None:
+            self.record.monitoring["pseudo_boxes_per_view"] = float(kept.mean(_WINDOW))
 
     def _measure(self) -> None:
         total = self._before.get("total", 0.0) + time.perf_counter() - self._started
         self.record.seconds["total"] = total
         self.record.seconds["training"] = total - self.record.seconds.get("validation", 0.0)
-        if torch.cuda.is_available():
-            self.record.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
-        else:
-            self.record.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.record.peak_memory_mb = max(self.record.peak_memory_mb or 0.0, peak_memory_mb())
 
 
-def _scalars(runner: Runner) -> dict[str, list[float]]:
-    histories = runner.message_hub.log_scalars
-    return {name: [float(v) for v in history.data[0]] for name, history in histories.items() if len(history.data[0])}
+def reset_peak_memory() -> None:
+    """Forget earlier runs' peaks: one process trains many."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    elif _CLEAR.exists():
+        _CLEAR.write_text("5")  # Linux: resets the peak of the resident set
+
+
+def peak_memory_mb() -> float:
+    """Peak since the last reset, MiB: allocated on the GPU if there is one, else resident in main memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    if _STATUS.exists():
+        return (
+            next(int(line.split()[1]) for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def validation_of(metrics: dict[str, float], *, model: str, iteration: int) -> Validation:

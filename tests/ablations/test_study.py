@@ -1,6 +1,7 @@
 """Studies, through the command line: what is trained, skipped, extended, refused, and how it exits."""
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,13 +152,13 @@ def test_study_file_is_there_before_training_and_tells_all(laboratory: Laborator
     laboratory.run("--factors", "focal", "--scale", "paper", "--seeds", "2", "--data", str(tmp_path / "own"))
     assert {(call["config"], call["data"]) for call in laboratory.calls} == {("paper", tmp_path / "own")}
     assert laboratory.studies_seen == [True] * 4
-    study = laboratory.study("ablation-focal")
+    study = laboratory.study("ablation-focal-paper")
     assert {key: study[key] for key in ("version", "study", "scale", "data", "data_fingerprint")} == {
         "version": 1,
-        "study": "ablation-focal",
+        "study": "ablation-focal-paper",
         "scale": "paper",
         "data": str(tmp_path / "own"),
-        "data_fingerprint": "own-1",
+        "data_fingerprint": data_fingerprint("paper", tmp_path / "own"),
     }
     assert study["requests"] == [
         {
@@ -165,7 +166,7 @@ def test_study_file_is_there_before_training_and_tells_all(laboratory: Laborator
             "factors": ["focal"],
             "seeds": [0, 1],
             "command": "python -m ablations run --design alone --factors focal --scale paper --seeds 2 "
-            f"--study ablation-focal --data {tmp_path / 'own'}",
+            f"--study ablation-focal-paper --data {tmp_path / 'own'}",
         }
     ]
     assert [(arm["name"], arm["delta"]) for arm in study["arms"]] == [("baseline", {}), ("focal", FOCAL_ON)]
@@ -258,7 +259,7 @@ def test_another_design_extends_the_study(laboratory: Laboratory) -> None:
 def test_another_scale_is_refused(laboratory: Laboratory) -> None:
     laboratory.run("--factors", "focal")
     before = laboratory.study("ablation-focal")
-    result = laboratory.run("--factors", "focal", "--scale", "paper")
+    result = laboratory.run("--factors", "focal", "--scale", "paper", "--study", "ablation-focal")
     assert result.exit_code == 2
     assert "is at scale cpu, not paper" in result.stderr
     assert "choose another --study" in result.stderr
@@ -268,10 +269,11 @@ def test_another_scale_is_refused(laboratory: Laboratory) -> None:
 
 def test_another_data_set_is_refused(laboratory: Laboratory) -> None:
     laboratory.run("--factors", "focal")
+    first = data_fingerprint("cpu", None)
     make_data(laboratory.data, "data-2")
     result = laboratory.run("--factors", "focal")
     assert result.exit_code == 2
-    assert "is on another data set (the default one, fingerprint data-1)" in result.stderr
+    assert f"is on another data set (the default one, fingerprint {first})" in result.stderr
     assert laboratory.trained == []
 
 
@@ -290,8 +292,8 @@ def test_a_folder_with_another_run_is_refused_and_the_study_left_alone(laborator
 def test_data_made_by_the_first_run_is_the_studys(laboratory: Laboratory, tmp_path: Path) -> None:
     laboratory.data.rename(tmp_path / "away")
     laboratory.run("--factors", "focal")
-    assert laboratory.study("ablation-focal")["data_fingerprint"] == "made"
-    make_data(tmp_path / "copy", "made")
+    assert laboratory.study("ablation-focal")["data_fingerprint"] == data_fingerprint("cpu", None)
+    shutil.copytree(laboratory.data, tmp_path / "copy")
     copy = laboratory.run("--factors", "focal", "--data", str(tmp_path / "copy"))
     assert (copy.exit_code, laboratory.trained) == (0, [])
 

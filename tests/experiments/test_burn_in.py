@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from experiments.burn_in import load_weights, save_weights
+from experiments.errors import UserError
 
 Build = Callable[..., Any]
 
@@ -51,8 +52,17 @@ def test_a_deeper_fusion_lists_its_new_layer(build_model: Build, weights: Path) 
 
 
 def test_weights_with_code_in_them_are_refused(build_model: Build, tmp_path: Path) -> None:
-    import pickle
-
     torch.save({"x": Exception("code")}, tmp_path / "weights.pth")
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(UserError, match=r"weights\.pth holds more than weights and could run code"):
         load_weights(build_model(), tmp_path / "weights.pth")
+    with pytest.raises(UserError, match=r"none\.pth does not exist"):
+        load_weights(build_model(), tmp_path / "none.pth")
+
+
+def test_a_plain_detectors_checkpoint_starts_both(build_model: Build, tmp_path: Path) -> None:
+    model = build_model()
+    state = {name: torch.full_like(value, 0.125) for name, value in model.student.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "detector.pth")
+    assert load_weights(model, tmp_path / "detector.pth") == []
+    for value in [*model.student.parameters(), *model.teacher.parameters()]:
+        assert (value == 0.125).all()

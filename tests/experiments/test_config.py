@@ -45,6 +45,17 @@ def test_a_value_of_another_kind_is_refused(value: object) -> None:
         set_path(load_config("cpu"), GAMMA, value)
 
 
+@pytest.mark.parametrize("dotted", ["resume", "train_dataloader.dataset.data_root", "train_dataloader.sampler.seed"])
+def test_what_a_run_decides_itself_cannot_be_set(dotted: str) -> None:
+    with pytest.raises(UserError, match=rf"{dotted} is set by the program"):
+        load_config("cpu", {dotted: "x"})
+
+
+def test_an_item_of_a_tuple_has_no_path() -> None:
+    with pytest.raises(UserError, match="min_pseudo_bbox_wh"):
+        load_config("cpu", {"model.semi_train_cfg.min_pseudo_bbox_wh.0": 4})
+
+
 def test_settings_are_json_or_text() -> None:
     assert parse_setting("a.b=[0.2, 1]") == ("a.b", [0.2, 1])
     assert parse_setting("a.b=true") == ("a.b", True)

@@ -63,6 +63,19 @@ def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.Monkey
         data_fingerprint("tiny", tmp_path / "mine")
 
 
+def test_changed_data_is_other_data(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "dataset.json").write_text('{"name": "mine", "fingerprint": "x", "views": 8, "classes": ["Broken"]}')
+    seen = [data_fingerprint("tiny", tmp_path)]
+    (tmp_path / "annotations" / "val.json").write_text("{}")
+    seen.append(data_fingerprint("tiny", tmp_path))
+    (tmp_path / "images" / "a.jpg").write_bytes(b"12")
+    seen.append(data_fingerprint("tiny", tmp_path))
+    assert len(set(seen)) == 3
+    assert data_fingerprint("tiny", tmp_path) == seen[-1]
+
+
 def test_a_record_survives_the_disk_and_nan_becomes_null(tmp_path: Path) -> None:
     before = record(monitoring={"ratio": float("nan"), "kept": 0.5})
     write_record(before, tmp_path)

@@ -87,6 +87,28 @@ def test_a_setting_that_cannot_be_built_is_a_users_error(tiny_data: Path, runs: 
         run(tiny_data, runs, arm="heads", delta={"model.detector.backbone.mvvit.num_heads": 3})
 
 
+@pytest.mark.parametrize(
+    ("delta", "message"),
+    [
+        ({"model.detector.backbone.mvvit.num_views": 4}, r"groups of 8 views, but the config's num_views are \[4, 8\]"),
+        ({"val_evaluator.num_views": 4}, r"num_views are \[4, 8\]"),
+        (
+            {"model.detector.backbone.mvvit.image_size": [240, 96]},
+            r"is 48 x 96 px, but the config is made for 96 x 240",
+        ),
+        ({"train_cfg.max_iters": 1.5}, r"max_iters is 1\.5"),
+        ({"optim_wrapper.optimizer.type": "AdamWW"}, r"cannot be built .*AdamWW"),
+        ({"load_from": "x.pth"}, r"load_from would change nothing"),
+    ],
+)
+def test_settings_that_cannot_work_are_told_before_anything_is_trained(
+    delta: dict[str, Any], message: str, tiny_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        run(tiny_data, tmp_path, delta=delta)
+    assert not list(tmp_path.rglob("record.json"))
+
+
 def test_data_is_checked_before_anything_is_trained(tiny_data: Path, tmp_path: Path) -> None:
     import shutil
 

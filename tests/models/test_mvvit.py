@@ -107,7 +107,12 @@ def test_a_view_hears_the_other_views_and_other_groups_do_not_matter() -> None:
 
 @pytest.mark.parametrize("option", [{"num_heads": 4}, {"num_layers": 2}, {"mlp_ratio": 3.0}, {"num_tokens": 16}])
 def test_each_setting_changes_the_outcome(option: dict[str, float]) -> None:
-    assert not torch.equal(build(**option)(maps())[0], build()(maps())[0])
+    baseline, changed = build(), build(**option)
+    weights = {
+        name: value for name, value in baseline.state_dict().items() if changed.state_dict()[name].shape == value.shape
+    }
+    changed.load_state_dict(weights, strict=False)  # what both have is alike: the setting alone makes the difference
+    assert not torch.allclose(changed(maps())[0], baseline(maps())[0], atol=1e-6)
 
 
 def test_checkpointing_changes_nothing_but_memory() -> None:
@@ -124,13 +129,3 @@ def test_checkpointing_changes_nothing_but_memory() -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match=r"num_heads=3 does not divide mvvit.embed_dims=16"):
         build(num_heads=3)
-
-
-def test_attention_weights_are_never_stored() -> None:
-    import inspect
-
-    from models import mvvit
-
-    source = inspect.getsource(mvvit)
-    assert "scaled_dot_product_attention" in source
-    assert "MultiheadAttention" not in source

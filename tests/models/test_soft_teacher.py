@@ -63,6 +63,7 @@ def test_a_batch_without_unlabelled_groups_is_a_supervised_step(build_model: Bui
 
 def test_view_order() -> None:
     assert view_order([10, 11, 12, 13], [10, 13, 12, 11]) == [0, 3, 2, 1]
+    assert view_order([1, 2, 1, 2], [2, 1, 2, 1]) == [1, 0, 3, 2]  # a group twice in a batch
     with pytest.raises(ValueError, match="different images"):
         view_order([1, 2], [1, 3])
 
@@ -120,31 +121,49 @@ def test_branch_thresholds_below_the_initial_one_do_nothing(
     assert runs[0]["pseudo_boxes_per_view"] == runs[1]["pseudo_boxes_per_view"]
 
 
-def test_pseudo_boxes_land_in_the_mirrored_view(build_model: Build, tiny_batch: Build) -> None:
-    """Teacher views are in order, the student's group is mirrored: boxes go to the same image, mirrored in it."""
+def test_what_the_teacher_saw_is_put_in_the_students_order(build_model: Build) -> None:
+    """The student's group is mirrored: boxes, features and geometry of each view must follow it to its new place."""
     from experiments.data.transforms import FlipGroup, PackGroup
 
     model = build_model().train()
-    _, samples = tiny_batch(model, labelled=False)
-    teacher = samples["unsup_teacher"]
     views = [
-        {"img": torch.zeros(96, 48, 3).numpy(), "img_id": s.img_id, "img_shape": (96, 48),
-         "homography_matrix": torch.eye(3).numpy()}
-        for s in sorted(teacher, key=lambda s: s.img_id)
+        {"img": torch.zeros(96, 48, 3).numpy(), "img_id": 10 + v, "img_shape": (96, 48), "homography_matrix": torch.eye(3).numpy()}
+        for v in range(8)
     ]  # fmt: skip
-    mirrored = PackGroup()(FlipGroup(prob=1.0)({"views": views}))["data_samples"]
-    plain = PackGroup()({"views": views})["data_samples"]
-    for number, sample in enumerate(plain):  # a box whose place tells which view it belongs to
+    teacher = PackGroup()({"views": views})["data_samples"]
+    student = PackGroup()(FlipGroup(prob=1.0)({"views": views}))["data_samples"]
+    for number, sample in enumerate(teacher):  # a box whose place tells which view it belongs to
         sample.gt_instances = InstanceData(
-            bboxes=torch.tensor([[4.0, 10.0 + number, 14.0, 40.0 + number]]), scores=torch.ones(1)
+            bboxes=torch.tensor([[4.0, 10.0 + number, 14.0, 40.0 + number]]),
+            scores=torch.ones(1),
+            labels=torch.zeros(1).long(),
         )
-    order = view_order([s.img_id for s in plain], [s.img_id for s in mirrored])
-    projected = model.project_pseudo_instances([plain[i] for i in order], mirrored)
-    found = [sample.gt_instances.bboxes[0].tolist() for sample in projected]
-    assert found[0] == [34.0, 10.0, 44.0, 40.0]  # 48 - 14, 48 - 4
-    assert found[1] == [
-        34.0,
-        17.0,
-        44.0,
-        47.0,
-    ]  # the second view of the mirrored group is the eighth of the bit
+    info = {
+        "feat": [torch.arange(8.0)[:, None], 10 * torch.arange(8.0)[:, None]],
+        "img_shape": [(96, 48)] * 8,
+        "homography_matrix": [number * torch.eye(3) for number in range(8)],
+        "metainfo": [sample.metainfo for sample in teacher],
+    }
+    seen: dict[str, Any] = {}
+
+    def catch(images: Any, samples: Any, batch_info: Any) -> dict[str, Any]:
+        seen.update(samples=samples, info=batch_info)
+        return {}
+
+    model.loss_by_gt_instances = lambda images, samples: {}
+    model.get_pseudo_instances = lambda images, samples: (teacher, info)
+    model.loss_by_pseudo_instances = catch
+    losses = model.loss(
+        {"sup": None, "unsup_teacher": None, "unsup_student": None},
+        {"sup": None, "unsup_teacher": teacher, "unsup_student": student},
+    )
+    order = [0, 7, 6, 5, 4, 3, 2, 1]
+    assert [sample.img_id - 10 for sample in seen["samples"]] == order
+    # x mirrored in 48 px: 48 - 14 and 48 - 4; y tells the view.
+    assert [s.gt_instances.bboxes[0].tolist() for s in seen["samples"]] == [
+        [34.0, 10.0 + v, 44.0, 40.0 + v] for v in order
+    ]
+    assert seen["info"]["feat"][1].flatten().tolist() == [10.0 * v for v in order]
+    assert [float(matrix[0, 0]) for matrix in seen["info"]["homography_matrix"]] == order
+    assert [meta["img_id"] - 10 for meta in seen["info"]["metainfo"]] == order
+    assert float(losses["pseudo_boxes_per_view"]) == 1.0

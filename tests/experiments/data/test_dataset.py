@@ -153,14 +153,6 @@ def test_a_corrupt_image_is_named(tiny_data: Path, tmp_path: Path) -> None:
         dataset[0]
 
 
-def test_an_image_of_another_size_than_annotated_is_named() -> None:
-    from experiments.data.transforms import EachView
-
-    view = {"img_path": "a_crop_1.jpg", "img": np.zeros((4, 6, 3), np.uint8), "height": 4, "width": 8}
-    with pytest.raises(UserError, match=r"a_crop_1\.jpg is 6 x 4 px, but its annotation says 8 x 4"):
-        EachView(transforms=[]).transform({"views": [view]})
-
-
 def test_packing_keeps_what_soft_teacher_needs() -> None:
     packed = TRANSFORMS.build({"type": "PackGroup"})({
         "views": [{"img": np.zeros((4, 6, 3), np.uint8), "img_id": 5, "homography_matrix": np.eye(3), "img_shape": (4, 6)}]

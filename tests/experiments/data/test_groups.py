@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from experiments.data.groups import Box, read_groups
+from experiments.data.groups import Box, View, check_image, read_groups
 from experiments.errors import UserError
 
 CLASSES = ["Broken", "Chipped"]
@@ -149,3 +150,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_half_a_pixel_of_rounding_is_clipped(coco: dict[str, Any], read: Callable[..., Any]) -> None:
     coco["annotations"][0]["bbox"] = [-0.4, 6, 10, 54.4]
     assert read(coco)[0].views[0].boxes[0].xyxy == (0.0, 6.0, pytest.approx(9.6), 60.0)
+
+
+def test_images_are_checked_by_their_headers(tmp_path: Path) -> None:
+    path = tmp_path / "a_crop_1.png"
+    Image.new("RGB", (6, 4)).save(path)
+    check_image(View(1, path, 6, 4, ()), (6, 4))
+    with pytest.raises(UserError, match=r"a_crop_1\.png is 6 x 4 px, but its annotation says 8 x 4"):
+        check_image(View(1, path, 8, 4, ()), (8, 4))
+    with pytest.raises(UserError, match=r"a_crop_1\.png is 6 x 4 px, but the config is made for 96 x 240"):
+        check_image(View(1, path, 6, 4, ()), (96, 240))
+    path.write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"a_crop_1\.png is not a readable image"):
+        check_image(View(1, path, 6, 4, ()), (6, 4))
