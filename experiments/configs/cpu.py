@@ -40,21 +40,21 @@ model = dict(
             rpn_proposal=dict(nms_pre=300, max_per_img=200),
             rcnn=dict(sampler=dict(num=128, neg_pos_ub=-1)),
         ),
-        test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=200), rcnn=dict(max_per_img=20)),
+        test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=200), rcnn=dict(nms=dict(iou_threshold=0.3), max_per_img=20)),
     ),
     semi_train_cfg=dict(min_pseudo_bbox_wh=(3, 3)),
 )
 train_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root="data/cpu"))
 val_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root="data/cpu"))
 
-train_cfg = dict(max_iters=200, val_interval=100)
+train_cfg = dict(max_iters=160, val_interval=80)
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type="AdamW", lr=5e-4, weight_decay=0.05),
+    optimizer=dict(_delete_=True, type="AdamW", lr=2e-4, weight_decay=0.05),
     clip_grad=dict(_delete_=True, max_norm=10),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=20),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=20, end=200, T_max=180, eta_min=5e-6),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=20, end=160, T_max=140, eta_min=5e-6),
 ]
 default_hooks = dict(checkpoint=dict(interval=50), logger=dict(interval=10))
 custom_hooks = [
@@ -62,16 +62,16 @@ custom_hooks = [
     dict(type="CheckInvalidLossHook", interval=10),
 ]
 burn_in = {
-    "train_cfg.max_iters": 800,
-    "train_cfg.val_interval": 800,
+    "train_cfg.max_iters": 1000,
+    "train_cfg.val_interval": 1000,
     "train_dataloader.batch_size": 1,
     "train_dataloader.sampler.batch_size": 1,
     "train_dataloader.sampler.source_ratio": [1, 0],
     "optim_wrapper.optimizer.lr": 1e-3,
     "param_scheduler.0.end": 50,
     "param_scheduler.1.begin": 50,
-    "param_scheduler.1.end": 800,
-    "param_scheduler.1.T_max": 750,
+    "param_scheduler.1.end": 1000,
+    "param_scheduler.1.T_max": 950,
 }
 
 del image_size

@@ -31,7 +31,7 @@ class Difficulty:
     rust: tuple[float, float] = (0.20, 0.50)
     chip_depth: tuple[float, float] = (0.015, 0.05)
     chip: float = 0.34
-    scratch: tuple[float, float] = (1.2, 2.2)
+    scratch: tuple[float, float] = (0.8, 1.6)
     glare: float = 0.30
     films: float = 1.2
     stains: float = 0.5
@@ -140,7 +140,7 @@ def _chipped(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty:
 
 
 def _scratched(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: Difficulty) -> None:
-    """Three to six thin, nearly parallel lines across the extent."""
+    """Three to six thin lines across the extent, crossing each other."""
     patch = _patch(surface, defect, margin=1.05)
     if patch is None:
         return
@@ -157,7 +157,8 @@ def _scratched(surface: Surface, bit: Bit, defect: Defect, label: int, difficult
         shift = 0.0 if line == 0 else rng.uniform(-0.35, 0.35)
         reach = 1.0 if line == 0 else rng.uniform(0.35, 0.75)
         bow = rng.uniform(-0.12, 0.12)
-        off = patch.u - sign * patch.v - shift - bow * (1 - patch.v**2)
+        lean = sign if line % 2 == 0 else -sign
+        off = patch.u - lean * patch.v - shift - bow * (1 - patch.v**2)
         distance = np.abs(off) * arc * (defect.height / 2) / length
         near = (distance < width) & (np.abs(patch.v) <= reach) & (np.abs(patch.u) <= 1)
         fade = np.clip(1 - distance / width, 0, 1) ** 0.5 * near
