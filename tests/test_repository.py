@@ -1,0 +1,51 @@
+"""What ties the repository together: make targets, lock file, import rules."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablations.factors import FACTOR_NAMES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_there_is_a_make_target_for_every_factor() -> None:
+    match = re.search(r"^FACTORS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert match is not None
+    assert tuple(match[1].split()) == FACTOR_NAMES
+
+
+def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    assert len(blocks) > 50
+    assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
+    assert "://" not in text
+    # The build that needs libGL and overwrites the headless one's cv2 is never installed.
+    assert all("'never'" in line for line in text.splitlines() if line.startswith("opencv-python=="))
+
+
+@pytest.mark.parametrize(
+    "module", ["ablations.commands", "analysis.commands", "analysis.table", "experiments.commands"]
+)
+def test_commands_start_without_torch(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in ('torch', 'mmengine', 'mmdet', 'mmcv') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("models", ("experiments", "ablations", "analysis")),
+        ("experiments", ("ablations", "analysis")),
+        ("analysis", ("models", "ablations", "torch", "mmdet", "mmengine")),
+    ],
+)
+def test_imports_run_one_way(package: str, forbidden: tuple[str, ...]) -> None:
+    pattern = re.compile(rf"^\s*(?:from|import) ({'|'.join(forbidden)})\b", re.MULTILINE)
+    guilty = [str(path) for path in (ROOT / package).rglob("*.py") if pattern.search(path.read_text())]
+    assert guilty == []
