@@ -220,9 +220,7 @@ def _train(
         raise
     except Exception as error:  # every failure of an arm is a recorded state, whatever its cause
         record.status = "failed"
-        # Errors of data loader processes carry their whole traceback; the last line says what happened.
-        said = str(error).strip().splitlines()
-        record.reason = f"{type(error).__name__}: {said[-1] if said else traceback.extract_tb(error.__traceback__)[-1]}"
+        record.reason = _reason(error, diverged=not _finite(runner.model))
         runner.logger.exception("The run failed.")
     finally:
         if bar:
@@ -232,6 +230,22 @@ def _train(
         for checkpoint in [*folder.glob("iter_*.pth"), folder / "last_checkpoint"]:
             checkpoint.unlink(missing_ok=True)
     return record
+
+
+def _reason(error: Exception, *, diverged: bool) -> str:
+    """One line on why a run failed; NaN in the weights is named, since it surfaces as all kinds of errors."""
+    # Errors of data loader processes carry their whole traceback; the last line says what happened.
+    said = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {said[-1] if said else traceback.extract_tb(error.__traceback__)[-1]}"
+    return (
+        f"training diverged, weights are NaN or infinite; lower optim_wrapper.optimizer.lr ({what})"
+        if diverged
+        else what
+    )
+
+
+def _finite(model: Any) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 def _unfinished(folder: Path) -> Record | None:

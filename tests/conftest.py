@@ -1,10 +1,14 @@
 """What several packages' tests share: a tiny data set, made once, and the model at scale tiny."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# One thread each, also in the processes that tests start: toy models gain nothing from more, and busy machines lose a lot.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from experiments.config import import_components, load_config
 from experiments.data.synthesis import make_dataset

@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_scores(baseline: Record, tiny_data: Path, 
 def test_a_failure_is_recorded_with_its_reason(tiny_data: Path, runs: Path) -> None:
     record = run(tiny_data, runs, arm="diverging", delta={"optim_wrapper.optimizer.lr": 1e30})
     assert record.status == "failed"
-    assert "NaN" in (record.reason or "") or "nan" in (record.reason or "").lower() or "finite" in (record.reason or "")
+    assert (record.reason or "").startswith("training diverged, weights are NaN or infinite")
     assert read_record(runs / "s" / "diverging-seed0").reason == record.reason
 
 
@@ -97,7 +97,7 @@ def test_a_setting_that_cannot_be_built_is_a_users_error(tiny_data: Path, runs: 
             r"is 48 x 96 px, but the config is made for 96 x 240",
         ),
         ({"train_cfg.max_iters": 1.5}, r"max_iters is 1\.5"),
-        ({"optim_wrapper.optimizer.type": "AdamWW"}, r"cannot be built .*AdamWW"),
+        ({"optim_wrapper.optimizer.type": "AdamWW"}, r"The settings cannot be built"),
         ({"load_from": "x.pth"}, r"load_from would change nothing"),
     ],
 )
@@ -122,13 +122,13 @@ def test_data_is_checked_before_anything_is_trained(tiny_data: Path, tmp_path: P
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "experiments", "train", "tiny", "--data", str(tiny_data),
-        "--set", "train_cfg.max_iters=40", "--set", "train_cfg.val_interval=40",
+        "--set", "train_cfg.max_iters=12", "--set", "train_cfg.val_interval=12",
     ]  # fmt: skip
     environment = {**os.environ, "RUNS": str(tmp_path)}
     folder = tmp_path / "train" / "run-seed0"
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (folder / "iter_5.pth").exists() and time.monotonic() < deadline:
+    while not (folder / "iter_3.pth").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -138,8 +138,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_data: Path, tmp_path
     record = read_record(folder)
     assert record.status == "completed"
     assert len(record.resumed_from) == 1
-    assert 4 <= record.resumed_from[0] < 40
-    assert [v.iteration for v in record.validations] == [40, 40]
+    assert 2 <= record.resumed_from[0] < 12
+    assert [v.iteration for v in record.validations] == [12, 12]
 
 
 def test_the_plans_setting_is_built_whole_and_steps(build_model: Callable[..., Any]) -> None:
@@ -153,7 +153,8 @@ def test_the_plans_setting_is_built_whole_and_steps(build_model: Callable[..., A
     samples = []
     for view in range(8):
         truth = InstanceData(bboxes=torch.tensor([[60.0, 200.0, 120.0, 340.0]]), labels=torch.tensor([view % 5]))
-        meta = {"img_id": view, "img_shape": (720, 256), "ori_shape": (720, 256), "scale_factor": (1.0, 1.0)}
+        shape = (720, 256)
+        meta = {"img_id": view, "img_shape": shape, "ori_shape": shape, "pad_shape": shape, "scale_factor": (1.0, 1.0)}
         samples.append(DetDataSample(metainfo=meta, gt_instances=truth))
     losses = model.loss({"sup": torch.randn(8, 3, 720, 256)}, {"sup": samples})
     total, _ = model.parse_losses(losses)
