@@ -220,7 +220,7 @@ def _train(
         raise
     except Exception as error:  # every failure of an arm is a recorded state, whatever its cause
         record.status = "failed"
-        record.reason = _reason(error, diverged=not _finite(runner.model))
+        record.reason = _reason(error, diverged=_diverged(runner.model))
         runner.logger.exception("The run failed.")
     finally:
         if bar:
@@ -233,19 +233,16 @@ def _train(
 
 
 def _reason(error: Exception, *, diverged: bool) -> str:
-    """One line on why a run failed; NaN in the weights is named, since it surfaces as all kinds of errors."""
+    """One line on why a run failed; divergence is named, since it surfaces as all kinds of errors."""
     # Errors of data loader processes carry their whole traceback; the last line says what happened.
     said = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {said[-1] if said else traceback.extract_tb(error.__traceback__)[-1]}"
-    return (
-        f"training diverged, weights are NaN or infinite; lower optim_wrapper.optimizer.lr ({what})"
-        if diverged
-        else what
-    )
+    return f"training diverged; lower optim_wrapper.optimizer.lr ({what})" if diverged else what
 
 
-def _finite(model: Any) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+def _diverged(model: Any) -> bool:
+    """Whether a weight is NaN, infinite, or so large that activations must overflow."""
+    return any(not bool((parameter.abs() < 1e6).all()) for parameter in model.parameters())
 
 
 def _unfinished(folder: Path) -> Record | None:
