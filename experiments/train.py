@@ -71,11 +71,9 @@ def train_run(
     if study == BURN_IN_STUDY:
         raise UserError(f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study.")
     folder = _prepared_data(config, data, progress=progress)
-    loaded = load_config(config, delta)
-    burn_in = loaded.pop("burn_in", None)
     return _run(
         config=config, study=study, arm=arm, levels=levels or {}, delta=dict(delta or {}), seed=seed, data=folder,
-        runs_root=runs_root, progress=progress, kind="arm", burn_in=burn_in,
+        runs_root=runs_root, progress=progress, kind="arm",
     )  # fmt: skip
 
 
@@ -89,7 +87,7 @@ def _prepared_data(config: str, data: Path | None, *, progress: bool) -> Path:
 
 def _run(
     *, config: str, study: str, arm: str, levels: Mapping[str, str], delta: dict[str, Any], seed: int, data: Path,
-    runs_root: Path, progress: bool, kind: Literal["arm", "burn_in"], burn_in: Mapping[str, Any] | None,
+    runs_root: Path, progress: bool, kind: Literal["arm", "burn_in"],
 ) -> Record:  # fmt: skip
     description = read_dataset(data)
     identity = run_identity(config=config, delta=delta, seed=seed, data_fingerprint=description["fingerprint"])
@@ -100,28 +98,26 @@ def _run(
     if done is not None:
         return done
     settings = load_config(config, delta)
-    settings.pop("burn_in", None)
+    burn_in = settings.pop("burn_in", None)
     _check_data(settings, data, description)
     _check_buildable(settings)
-    folder.mkdir(parents=True, exist_ok=True)
 
     weights = None if settings.load_from is None else Path(settings.load_from)
     failure, burn_in_identity = None, None
-    if burn_in:
+    if burn_in and kind == "arm":
         if weights:
             raise UserError(
                 f"{config} continues from its burn-in, so load_from would change nothing: use a config without one."
             )
         first = _run(
             config=config, study=BURN_IN_STUDY, arm=Path(config).stem, levels={}, delta=dict(burn_in), seed=seed, data=data,
-            runs_root=runs_root, progress=progress, kind="burn_in", burn_in=None,
+            runs_root=runs_root, progress=progress, kind="burn_in",
         )  # fmt: skip
         failure = None if first.status == "completed" else f"The burn-in that it continues from failed: {first.reason}"
         burn_in_identity = first.identity
-        weights = run_folder(
-            runs_root=runs_root, study=BURN_IN_STUDY, arm=f"{Path(config).stem}-{first.identity}", seed=seed
-        ) / WEIGHTS_NAME  # fmt: skip
+        weights = run_folder(runs_root=runs_root, study=BURN_IN_STUDY, arm=first.arm, seed=seed) / WEIGHTS_NAME
 
+    folder.mkdir(parents=True, exist_ok=True)
     record = Record.model_validate({
         "identity": identity, "study": study, "arm": arm, "kind": kind, "levels": dict(levels), "config": config,
         "seed": seed, "iterations": settings.train_cfg.max_iters, "delta": delta, "burn_in": burn_in_identity,
@@ -133,6 +129,7 @@ def _run(
     if previous is not None:
         record.validations, record.seconds = previous.validations, previous.seconds
         record.resumed_from, record.fresh_weights = previous.resumed_from, previous.fresh_weights
+        record.peak_memory_mb = previous.peak_memory_mb
     if failure is not None:
         record.status, record.reason = "failed", failure
         write_record(record, folder)
