@@ -1,0 +1,98 @@
+"""``study.json``: which runs make up a study, and how to ask for them again. The records of the runs tell what came of them.
+
+Runs are shared: they lie in ``runs/arms/<identity>`` whatever study asked for them, so no two studies train the same one.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from experiments.errors import UserError
+
+STUDY_NAME = "study.json"
+ARMS_FOLDER = "arms"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StudyRun(_Strict):
+    """One replicate of an arm: the name it has in this study, and the run (``identity``) that it is.
+
+    ``split`` numbers the labelled/unlabelled split, 0 for the one the data set ships with. ``sampled`` marks settings
+    that a sampler chose; the others are arms of a design.
+    """
+
+    arm: str
+    levels: dict[str, Literal["off", "on"]] = Field(default_factory=dict)
+    delta: dict[str, Any] = Field(default_factory=dict)
+    seed: int
+    split: int
+    identity: str
+    sampled: bool = False
+
+
+class StudyRequest(_Strict):
+    """One request that the study was run with; ``command`` repeats it."""
+
+    design: str
+    factors: list[str]
+    seeds: list[int]
+    command: str
+
+
+class Search(_Strict):
+    """What a sampled study looks for: ``space`` names the sampled settings, ``objective`` what is maximised."""
+
+    space: list[str]
+    objective: Literal["pareto", "ratio"]
+    trials: int
+
+
+class Study(_Strict):
+    """``study.json``; ``runs`` is the union over ``requests``, in the order in which they were asked for.
+
+    ``scale`` is the config's name; ``data`` is the folder that was named, ``None`` for the scale's own; ``hard_classes`` are
+    the classes whose AP (teacher, val) the ledger holds as values, in that order.
+    """
+
+    version: Literal[2] = 2
+    study: str
+    scale: str
+    data: str | None
+    data_fingerprint: str
+    hard_classes: list[str]
+    requests: list[StudyRequest] = Field(default_factory=list)
+    runs: list[StudyRun] = Field(default_factory=list)
+    search: Search | None = None
+
+
+def arm_folder(runs_root: Path, identity: str) -> Path:
+    """``runs/arms/<identity>``: where a run of any study lies."""
+    return runs_root / ARMS_FOLDER / identity
+
+
+def read_study(folder: Path) -> Study | None:
+    """The study of a folder; ``None`` where there is none yet.
+
+    Raises:
+        UserError: ``study.json`` is not readable.
+    """
+    path = folder / STUDY_NAME
+    try:
+        return Study.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, UnicodeDecodeError):
+        raise UserError(f"{path} is not a readable study: delete it, or choose another --study.") from None
+
+
+def write_study(study: Study, folder: Path) -> None:
+    """Write ``study.json`` atomically: readers see the old file or the new one, never a part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{STUDY_NAME}.{os.getpid()}"
+    temporary.write_text(study.model_dump_json(indent=1) + "\n")
+    os.replace(temporary, folder / STUDY_NAME)
