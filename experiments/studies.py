@@ -56,7 +56,8 @@ class Study(_Strict):
     """``study.json``; ``runs`` is the union over ``requests``, in the order in which they were asked for.
 
     ``scale`` is the config's name; ``data`` is the folder that was named, ``None`` for the scale's own; ``hard_classes`` are
-    the classes whose AP (teacher, val) the ledger holds as values, in that order.
+    the classes whose AP (teacher, val) the ledger holds as values, in that order; ``storage`` is the ledger's address without
+    its password, ``None`` for the SQLite file beside this one.
     """
 
     version: Literal[2] = 2
@@ -65,6 +66,7 @@ class Study(_Strict):
     data: str | None
     data_fingerprint: str
     hard_classes: list[str]
+    storage: str | None = None
     requests: list[StudyRequest] = Field(default_factory=list)
     runs: list[StudyRun] = Field(default_factory=list)
     search: Search | None = None

@@ -1,0 +1,352 @@
+"""The ledger of a study: Optuna's relational storage as the queue of its arms and the memory of what came of them.
+
+Every replicate of an arm, and every sampled setting with its replicates, is one trial. Waiting trials are the queue: a
+worker claims one, beats its heart while it trains, and finishes it. The trial of a worker that died is failed as stale and
+followed by one that waits again, with the same arm or the same sampled values. A failed trial that none follows is a failed
+arm, until it is retried.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import fail_stale_trials, get_storage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from ablations.storage import open_storage, patiently
+from experiments.errors import UserError
+from experiments.records import Record
+from experiments.studies import Study, StudyRun
+
+GRACE = 60.0  # seconds without a heartbeat after which a worker counts as dead
+MAX_DEATHS = 10  # an arm whose workers died this often is failed: it may be what kills them
+_STATES = {
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "completed",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one trial is for: one replicate of an arm, or all replicates of one sampled setting.
+
+    A sampled setting that is not drawn yet has runs with an empty delta and identity. ``params`` are what dashboards show
+    and samplers learn from; with ``distributions`` they stand, without they are drawn as given when the trial is claimed.
+    """
+
+    runs: tuple[StudyRun, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What no two jobs of a study share: the identity, or the name of a sampled setting."""
+        return self.runs[0].arm if self.runs[0].sampled else self.runs[0].identity
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: ``records`` by identity, and the objective values where all its runs completed."""
+
+    state: str
+    records: dict[str, Record] = field(default_factory=dict)
+    values: tuple[float, ...] | None = None
+    constraint: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One job as the ledger tells it.
+
+    ``state`` is waiting, running, completed, pruned or failed. ``progress`` is what its worker said last: ``phase``,
+    ``iteration``, ``iterations``, ``rate`` (iterations per second), ``worker``. ``seconds`` is how long it took or takes by now.
+    """
+
+    number: int
+    state: str
+    runs: tuple[StudyRun, ...]
+    params: dict[str, Any]
+    values: tuple[float, ...] | None
+    constraint: float | None
+    progress: dict[str, Any]
+    reason: str | None
+    seconds: float | None
+    deaths: int
+    records: dict[str, Any]
+
+    @property
+    def arm(self) -> str:
+        """The arm's name."""
+        return self.runs[0].arm
+
+
+class Ledger:
+    """The ledger of one study in a storage. Every method waits for a storage that is out of reach for a while.
+
+    Args:
+        name: the study's.
+        url: the storage's.
+        grace: seconds without a heartbeat after which a worker counts as dead.
+
+    Raises:
+        UserError: the storage cannot be opened.
+    """
+
+    def __init__(self, *, name: str, url: str, grace: float = GRACE) -> None:
+        self.name, self.grace = name, grace
+        self.backend = open_storage(url, grace=grace, on_stale=_after_death)
+        self.storage = get_storage(self.backend)
+        self._study: optuna.Study | None = None
+
+    @property
+    def study(self) -> optuna.Study:
+        """Optuna's study.
+
+        Raises:
+            UserError: the storage has none of this name.
+        """
+        if self._study is None:
+            try:
+                self._study = patiently(lambda: optuna.load_study(study_name=self.name, storage=self.storage))
+            except KeyError:
+                raise UserError(
+                    f"There is no study {self.name!r} in the storage: begin it with `run`, or name another with --study."
+                ) from None
+        return self._study
+
+    def create(self, header: Study) -> None:
+        """Make the study in the storage unless it is there; ``header`` is the study, whose runs do not count."""
+        ratio = header.search is not None and header.search.objective == "ratio"
+        names = ["ratio"] if ratio else header.hard_classes
+        self._study = patiently(
+            lambda: optuna.create_study(
+                study_name=self.name, storage=self.storage, directions=["maximize"] * len(names), load_if_exists=True
+            )
+        )
+        if len(self._study.directions) != len(names):
+            raise UserError(
+                f"Study {self.name} maximises other figures ({self._study.metric_names}): choose another --study."
+            )
+        content = header.model_dump(mode="json", exclude={"runs", "requests"})
+        patiently(self.study.set_user_attr, "header", content)
+        patiently(self.study.set_metric_names, names)
+
+    def header(self) -> Study:
+        """The study without its runs and requests."""
+        return Study.model_validate(patiently(lambda: self.study.user_attrs)["header"])
+
+    def sample_with(self, sampler: BaseSampler, pruner: BasePruner) -> None:
+        """How claimed trials draw their values, and when they are pruned."""
+        self.study.sampler, self.study.pruner = sampler, pruner
+
+    def add(self, jobs: Sequence[Job], settle: Callable[[Job], Outcome | None]) -> None:
+        """Queue the jobs that the ledger does not hold; one that ``settle`` has an outcome for is complete at once."""
+        known = {trial.user_attrs["key"] for trial in self._trials()}
+        for job in jobs:
+            if job.key in known:
+                continue
+            attributes: dict[str, Any] = {"key": job.key, "runs": [run.model_dump(mode="json") for run in job.runs]}
+            options: dict[str, Any] = {"state": TrialState.WAITING}
+            if job.distributions:
+                options |= {"params": job.params, "distributions": job.distributions}
+            elif job.params:
+                options |= {"system_attrs": {"fixed_params": job.params}}
+            outcome = settle(job)
+            if outcome is not None:
+                attributes["records"] = _plain(outcome.records)
+                options |= {"state": TrialState.COMPLETE, "values": outcome.values}
+            trial = optuna.create_trial(user_attrs=attributes, **options)
+            patiently(self.study.add_trial, trial)
+
+    def claim(self, ready: Callable[[Entry], bool] = lambda entry: True) -> "Claim | None":
+        """Take the first waiting job that is ``ready``; ``None`` if there is none now."""
+        self.recover()
+        trials = self._trials()
+        for trial in trials:
+            if trial.state != TrialState.WAITING or not ready(_entry(trial)):
+                continue
+            # The heartbeat comes first: a running trial without one would never count as stale.
+            patiently(self.backend.record_heartbeat, trial._trial_id)
+            with contextlib.suppress(UpdateFinishedTrialError):
+                if patiently(
+                    lambda trial=trial: self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+                ):
+                    claimed = patiently(optuna.trial.Trial, self.study, trial._trial_id)
+                    if not self._is_duplicate(trial):
+                        return Claim(self, claimed)
+                    claimed.set_user_attr("duplicate", True)
+                    self.study.tell(claimed, state=TrialState.FAIL)
+        return None
+
+    def _is_duplicate(self, claimed: FrozenTrial) -> bool:
+        """Whether an earlier trial has the same job: two workers may have followed one dead trial at the same moment."""
+        return any(
+            trial.user_attrs["key"] == claimed.user_attrs["key"] and trial.state != TrialState.FAIL
+            for trial in self._trials()
+            if trial.number < claimed.number
+        )
+
+    def recover(self) -> None:
+        """Fail the trials whose worker is dead; each is followed by one that waits."""
+        patiently(fail_stale_trials, self.study)
+        trials = self._trials()
+        followed = {trial.user_attrs.get("follows") for trial in trials}
+        for trial in trials:  # who failed one may have died before it queued the next
+            if trial.number in followed or not _died(trial) or _deaths(trial) >= MAX_DEATHS:
+                continue
+            if (datetime.now() - (trial.datetime_complete or datetime.now())).total_seconds() > self.grace:
+                patiently(_after_death, self.study, trial)
+
+    def retry(self, arms: Sequence[str] = ()) -> list[Entry]:
+        """Queue the failed jobs again, all or those of the named arms; returns them."""
+        chosen = [e for e in self.entries() if e.state == "failed" and (not arms or e.arm in arms)]
+        for entry in chosen:
+            trial = next(t for t in self._trials() if t.number == entry.number)
+            patiently(_follow, self.study, trial, 0)
+        return chosen
+
+    def entries(self) -> list[Entry]:
+        """All jobs in the order in which they were queued, each as its last trial tells."""
+        trials = self._trials()
+        followed = {trial.user_attrs.get("follows") for trial in trials}
+        current = [t for t in trials if t.number not in followed and not t.user_attrs.get("duplicate")]
+        first = {trial.user_attrs["key"]: trial.number for trial in reversed(trials)}
+        return [_entry(trial) for trial in sorted(current, key=lambda trial: first[trial.user_attrs["key"]])]
+
+    def _trials(self) -> list[FrozenTrial]:
+        return patiently(lambda: self.study.get_trials(deepcopy=False))
+
+
+class Claim:
+    """A claimed trial: this process trains it. Keeps its heart beating while it is entered as a context."""
+
+    def __init__(self, ledger: Ledger, trial: optuna.trial.Trial) -> None:
+        self.ledger, self.trial = ledger, trial
+        self.runs = [StudyRun.model_validate(run) for run in trial.user_attrs["runs"]]
+        self.progress: dict[str, Any] = {"worker": f"{socket.gethostname()}:{os.getpid()}"}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> "Claim":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        storage, number = self.ledger.backend, self.trial._trial_id
+        while True:
+            # A storage out of reach is no reason to stop training: the next beat tries again.
+            with contextlib.suppress(StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError):
+                storage.record_heartbeat(number)
+                storage.set_trial_user_attr(number, "progress", dict(self.progress))
+            if self._stop.wait(self.ledger.grace / 6):
+                return
+
+    def draw(self, runs: Sequence[StudyRun]) -> None:
+        """Write down what was drawn for a sampled setting: its runs, with delta and identity."""
+        self.runs = list(runs)
+        content = [run.model_dump(mode="json") for run in runs]
+        patiently(self.trial.set_user_attr, "runs", content)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write down what came of it. A trial that was taken over meanwhile is its new worker's."""
+        attributes: dict[str, Any] = {"records": _plain(outcome.records), "reason": outcome.reason}
+        state = {text: state for state, text in _STATES.items()}[outcome.state]
+        values = outcome.values if state == TrialState.COMPLETE else None
+        with contextlib.suppress(UpdateFinishedTrialError):
+            for name, value in attributes.items():
+                patiently(self.trial.set_user_attr, name, value)
+            if outcome.constraint is not None:
+                patiently(self.trial.set_constraint, "overall", outcome.constraint)
+            patiently(self.ledger.study.tell, self.trial, values, state, True)
+
+    def give_back(self) -> None:
+        """Put it back into the queue, for another worker to continue: this one stops."""
+        study, number = self.ledger.study, self.trial._trial_id
+
+        def give_back() -> None:
+            with contextlib.suppress(UpdateFinishedTrialError):
+                if self.ledger.storage.set_trial_state_values(number, TrialState.FAIL):
+                    trial = self.ledger.storage.get_trial(number)
+                    _follow(study, trial, trial.user_attrs.get("deaths", 0))
+
+        patiently(give_back, patience=10)  # who stops does not wait for long: the job will count as stale
+
+
+def _after_death(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Optuna's callback for a stale trial, which it has failed."""
+    deaths = _deaths(trial)
+    if deaths < MAX_DEATHS:
+        _follow(study, trial, deaths)
+
+
+def _follow(study: optuna.Study, trial: FrozenTrial, deaths: int) -> None:
+    """Queue a copy of a failed trial: same job, same drawn values."""
+    kept = {name: value for name, value in trial.user_attrs.items() if name in ("key", "runs")}
+    fixed = trial.system_attrs.get("fixed_params")
+    study.add_trial(
+        optuna.create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={**kept, "deaths": deaths, "follows": trial.number},
+            system_attrs={"fixed_params": fixed} if fixed else None,
+        )
+    )
+
+
+def _deaths(trial: FrozenTrial) -> int:
+    """How many workers this job has cost, where the one of this failed trial died as well."""
+    return int(trial.user_attrs.get("deaths", 0)) + 1
+
+
+def _died(trial: FrozenTrial) -> bool:
+    """Whether the trial failed because its worker died: who fails an arm gives a reason."""
+    attributes = trial.user_attrs
+    return trial.state == TrialState.FAIL and not attributes.get("reason") and not attributes.get("duplicate")
+
+
+def _entry(trial: FrozenTrial) -> Entry:
+    attributes = trial.user_attrs
+    start, end = trial.datetime_start, trial.datetime_complete or datetime.now()
+    reason = attributes.get("reason")
+    if _died(trial):
+        reason = f"its worker died, {_deaths(trial)} times in all, without finishing it"
+    constraints = [v for name, v in trial.system_attrs.items() if name.startswith("constraints:")]
+    return Entry(
+        number=trial.number,
+        state=_STATES[trial.state],
+        runs=tuple(StudyRun.model_validate(run) for run in attributes["runs"]),
+        params=trial.params,
+        values=tuple(trial.values) if trial.values else None,
+        constraint=constraints[0] if constraints else None,
+        progress=attributes.get("progress") or {},
+        reason=reason,
+        seconds=(end - start).total_seconds() if start else None,
+        deaths=int(attributes.get("deaths", 0)),
+        records=attributes.get("records") or {},
+    )
+
+
+def _plain(records: Mapping[str, Record]) -> dict[str, Any]:
+    """Records as JSON holds them, by identity."""
+    return {identity: json.loads(record.model_dump_json()) for identity, record in records.items()}  # NaN becomes null

@@ -1,0 +1,123 @@
+"""Where a ledger is kept: a SQLite file by default, PostgreSQL for many machines; opened, and waited for, with care."""
+
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from experiments.errors import UserError
+
+LEDGER_NAME = "study.db"
+PATIENCE = 600.0  # seconds that a storage out of reach is waited for
+_WRITER_TIMEOUT = 120  # seconds that SQLite waits for another writer
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+Result = TypeVar("Result")
+
+
+def default_url(folder: Path) -> str:
+    """The SQLite file in a study's folder."""
+    return f"sqlite:///{folder / LEDGER_NAME}"
+
+
+def hidden(url: str) -> str:
+    """The address of a storage without its password: what may be written down.
+
+    Raises:
+        UserError: it is no address of a database.
+    """
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        raise UserError(
+            "The storage's address is not understood: give one like postgresql://user@host/database, or none for a file."
+        ) from None
+
+
+def known_url(folder: Path, stored: str | None, given: str | None) -> str:
+    """The address of a study's ledger: the given one, else what its ``study.json`` says, else the file in its folder.
+
+    Raises:
+        UserError: the stored address lacks its password.
+    """
+    url = given or stored or default_url(folder)
+    if given is None and ":***@" in url:
+        raise UserError(
+            f"The ledger of the study in {folder} is in {url}, whose password is written down nowhere: give the whole address "
+            "with --storage, or in the environment variable STORAGE."
+        )
+    return url
+
+
+def open_storage(url: str, *, grace: float, on_stale: Callable[[optuna.Study, FrozenTrial], None]) -> RDBStorage:
+    """Open a storage with heartbeats; ``on_stale`` is called with each trial whose worker was silent for ``grace`` seconds.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+    shown = hidden(url)
+    file = shown.startswith("sqlite")
+    options: dict[str, Any] = {"connect_args": {"timeout": _WRITER_TIMEOUT}} if file else {"pool_pre_ping": True}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
+            storage = RDBStorage(
+                url, options, heartbeat_interval=max(1, round(grace / 6)), grace_period=max(1, round(grace)),
+                heartbeat_stale_trial_callback=on_stale,
+            )  # fmt: skip
+    except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
+        said = str(error.__cause__ or error).strip().splitlines()[0]
+        raise UserError(
+            f"The storage {shown} cannot be opened ({said}): is the server running, and its address right?"
+        ) from None
+    if file:
+        _one_writer_at_a_time(storage.engine)
+    return storage
+
+
+def _one_writer_at_a_time(engine: sqlalchemy.Engine) -> None:
+    """Let every transaction lock the file from its start.
+
+    SQLite knows no row locks: two workers that read a waiting trial at the same moment would both claim it.
+    """
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def _no_implicit_begin(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def _begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    engine.dispose()  # connections opened before know none of this
+
+
+def patiently(call: Callable[..., Result], *arguments: Any, patience: float = PATIENCE) -> Result:
+    """The result of ``call(*arguments)``, which is tried again while the storage is out of reach.
+
+    Raises:
+        UserError: it is so for longer than ``patience`` seconds.
+    """
+    end, pause = time.monotonic() + patience, 0.5
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return call(*arguments)
+        except (StorageInternalError, SQLAlchemyError) as error:
+            if time.monotonic() + pause > end:
+                said = str(error.__cause__ or error).strip().splitlines()[0]
+                raise UserError(
+                    f"The study's storage did not answer for {patience:.0f} s ({said}): start it again, then give the same command."
+                ) from None
+        time.sleep(pause)
+        pause = min(2 * pause, 15.0)
