@@ -1,4 +1,4 @@
-# The laboratory's commands; `make help` lists them. Variables: SCALE= SEEDS= DATA= STUDY= PYTHON=
+# The laboratory's commands; `make help` lists them, and the variables that they take.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -10,17 +10,30 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 STUDY ?=
-OPTIONS := --scale $(SCALE) --seeds $(SEEDS) $(if $(DATA),--data $(DATA)) $(if $(STUDY),--study $(STUDY))
+WORKERS ?= 1
+GPUS ?=
+CONTROL ?=
+TRIALS ?= 20
+OBJECTIVE ?= pareto
+STORAGE ?=
+export STORAGE
+OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
+	$(if $(STUDY),--study $(STUDY))
+DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
+SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 ABLATIONS := $(FACTORS:%=ablation-%)
 
-.PHONY: help setup data test lint format lock clean $(ABLATIONS)
+.PHONY: help setup data noise test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
+	ablation-fractional-16 study-thresholds study
 
 help: ## List the commands
-	@grep -hE '^[a-z%$$()_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
 	@echo "                              factors: $(FACTORS)"
-	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=N ($(SEEDS)), DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON))"
+	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1,"
+	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
+	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON))"
 
 setup: $(READY) ## Install everything into .venv (the other commands do it when needed)
 
@@ -35,7 +48,28 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 $(ABLATIONS): ablation-%: $(READY)
-	@$(RUN) -m ablations run --design alone --factors $* $(OPTIONS)
+	@$(RUN) -m ablations run --design alone --factors $* $(DESIGN)
+
+ablation-all: $(READY) ## Each improvement alone, and each left out of all: 14 arms
+	@$(RUN) -m ablations run --design alone,leave-one-out $(DESIGN)
+
+ablation-factorial: $(READY) ## Every combination: 64 arms
+	@$(RUN) -m ablations run --design factorial $(DESIGN)
+
+ablation-fractional: $(READY) ## The half of them that tells main effects and two-way interactions: 32 arms
+	@$(RUN) -m ablations run --design fractional $(DESIGN)
+
+ablation-fractional-16: $(READY) ## The quarter that tells main effects: 16 arms
+	@$(RUN) -m ablations run --design fractional-16 $(DESIGN)
+
+study-thresholds: $(READY) ## Sample the three pseudo-label thresholds and gamma with Optuna
+	@$(RUN) -m ablations run --space thresholds $(SEARCH)
+
+study: $(READY) ## Sample all settings with Optuna
+	@$(RUN) -m ablations run --space all $(SEARCH)
+
+noise: $(READY) ## Repeat the baseline SEEDS times (at least 3): the run-to-run deviation that plans need
+	@$(RUN) -m ablations run --design noise $(DESIGN) $(if $(filter 1 2,$(SEEDS)),--seeds 3)
 
 data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
 	@$(RUN) -m experiments data make --preset $(SCALE)

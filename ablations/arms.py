@@ -1,26 +1,32 @@
-"""An arm: one named combination of factor levels, trained as the base config plus its delta."""
+"""An arm: one named combination of factor levels, or the control, trained as the base config plus its delta."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ablations.factors import FACTOR_NAMES, Level, delta, select, unknown
 
 BASELINE = "baseline"
+CONTROL = "control"
 JOIN = "+"
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One combination; ``levels`` names every factor of the table, in its order."""
+    """One combination; ``levels`` names every factor of the table, in its order.
+
+    ``extra`` holds settings beside the factors', dotted config path -> value: an arm with any is no combination of
+    levels, and the algebra of designs leaves it out.
+    """
 
     name: str
     levels: dict[str, Level]
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def delta(self) -> dict[str, Any]:
-        """Dotted config path -> value, of the factors that are on; empty for the baseline."""
-        return delta(self.levels)
+        """Dotted config path -> value, of the factors that are on and of ``extra``; empty for the baseline."""
+        return delta(self.levels) | self.extra
 
 
 def arm_with(on: Collection[str]) -> Arm:
@@ -34,17 +40,31 @@ def arm_with(on: Collection[str]) -> Arm:
     return Arm(name=JOIN.join(chosen) or BASELINE, levels=levels)
 
 
+def control_arm() -> Arm:
+    """The baseline trained without pseudo-labels: what semi-supervised training is worth is baseline minus control.
+
+    Every group of a batch is a labelled one. Alike are the number of iterations, of groups per batch (so of images that pass
+    through the student forward and backward), the burn-in, the schedule, and the teacher as the student's running mean.
+    Not alike: the teacher's forward pass over unlabelled groups falls away, so that the control trains faster; and a
+    labelled group comes up more often, twice as often where batches are half labelled. "The same compute" is the student's.
+    """
+    # A fresh list: a delta may be changed by whoever reads it.
+    return Arm(CONTROL, arm_with(()).levels, extra={"train_dataloader.sampler.source_ratio": [1, 0]})
+
+
 def arm_from_name(name: str) -> Arm:
-    """The arm of a name such as ``baseline``, ``focal`` or ``focal+anchors``; the order of the parts is free.
+    """The arm of a name such as ``baseline``, ``control``, ``focal`` or ``focal+anchors``; parts may come in any order.
 
     Raises:
         UserError: a part is no factor's name; the message tells the nearest ones.
     """
     if name == BASELINE:
         return arm_with(())
+    if name == CONTROL:
+        return control_arm()
     parts = name.split(JOIN)
     for part in parts:
         if part not in FACTOR_NAMES:
-            valid = (BASELINE, *FACTOR_NAMES) if len(parts) == 1 else FACTOR_NAMES
+            valid = (BASELINE, CONTROL, *FACTOR_NAMES) if len(parts) == 1 else FACTOR_NAMES
             raise unknown("arm" if len(parts) == 1 else "factor", part, valid)
     return arm_with(parts)

@@ -1,21 +1,36 @@
-"""The command line ``python -m ablations``: list the factors, plan a design, run a study."""
+"""The command line ``python -m ablations``: list factors, plan a design, run a study, join one, and see how it stands."""
 
 import json
-import re
-import shlex
+import os
+import sys
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.live import Live
 from typer.core import TyperGroup
 
-from ablations.designs import DESIGNS, arms_of
-from ablations.factors import FACTOR_NAMES, FACTORS, Choice, Range, Setting, plain, select, unknown
-from ablations.study import SCALES, Request, run_study
+from ablations import listing
+from ablations import plan as planning
+from ablations.designs import DESIGNS
+from ablations.detail import arm_as_plain, print_arm
+from ablations.factors import FACTOR_NAMES, unknown
+from ablations.ledger import GRACE, Ledger
+from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, names_in, request_of
+from ablations.space import SPACES
+from ablations.status import as_plain, label, status_of, status_view
+from ablations.storage import LEDGER_NAME, known_url
+from ablations.study import begin, collect, conclude
+from ablations.worker import Place
+from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.errors import UserError
+from experiments.prepare import prepared_data
+from experiments.runs import data_folder
+from experiments.studies import read_study
 
 
 class _Commands(TyperGroup):
@@ -38,9 +53,37 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Design = Annotated[str, typer.Option(help=f"Which arms: {', '.join(DESIGNS)}.")]
+Design = Annotated[
+    str,
+    typer.Option(help=f"Which arms: {', '.join(DESIGNS)}, several joined by commas; or {SAMPLED}: sampled settings."),
+]
 Factors = Annotated[str, typer.Option(help=f"Factors, joined by commas: {', '.join(FACTOR_NAMES)}; or all.")]
-DEFAULT_SCALE = "cpu"
+Scale = Annotated[str, typer.Option(help=f"Size of the runs: {', '.join(SCALES)}.")]
+Seeds = Annotated[
+    int, typer.Option(help="Replicates of every arm: seeds 0 to N-1, each with its own labelled/unlabelled split.")
+]
+Control = Annotated[
+    bool, typer.Option("--control", help="Add the supervised control: same iterations, no pseudo-labels.")
+]
+Space = Annotated[
+    str, typer.Option(help=f"Settings that {SAMPLED} samples: {', '.join(SPACES)}, or names joined by commas.")
+]
+Objective = Annotated[
+    str,
+    typer.Option(help="pareto: AP of both hard classes; ratio: the mean of their ratios to baseline, with pruning."),
+]
+Trials = Annotated[int, typer.Option(help=f"How many settings {SAMPLED} samples.")]
+Name = Annotated[str, typer.Option("--study", help="Name of the study.")]
+OwnName = Annotated[str | None, typer.Option("--study", help="Name of the study, if not from design and factors.")]
+Data = Annotated[Path | None, typer.Option(help="Data set folder, if not the scale's own.")]
+RunsRoot = Annotated[Path | None, typer.Option(help="Folder of all runs and studies, if not $RUNS or runs/.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(envvar="STORAGE", help="The ledger's database, like postgresql://user@host/name; default a file."),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that train on this machine at once.")]
+Gpus = Annotated[str, typer.Option(help="Cards to pin the workers to in turn, joined by commas; default: all see all.")]
+Grace = Annotated[float, typer.Option(min=1, help="Seconds without a heartbeat after which a worker counts as dead.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -48,145 +91,211 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def list_factors(as_json: Json = False) -> None:
     """Show every factor: what it sets, off and on, and where."""
     if as_json:
-        factors = [
-            {
-                "name": factor.name,
-                "title": factor.title,
-                "meaning": factor.meaning,
-                "settings": [_setting(setting) for setting in factor.settings],
-            }
-            for factor in FACTORS
-        ]
-        typer.echo(json.dumps({"factors": factors}, indent=1))
-        return
-    table = Table("factor", "setting", "off", "on", "search")
-    for factor in FACTORS:
-        for row, setting in enumerate(factor.settings):
-            table.add_row(
-                factor.name if row == 0 else "",
-                setting.name,
-                _text(plain(setting.off)),
-                _text(plain(setting.on)),
-                _search_text(setting),
-                end_section=setting is factor.settings[-1],
-            )
-    for column in table.columns[:2]:
-        column.no_wrap = True
-    console = Console()
-    console.print(table)
-    for factor in FACTORS:  # paths are too long for a column and there to be copied: one a line, never wrapped
-        console.print(f"\n[bold]{factor.name}[/bold] ({factor.title}): {factor.meaning}", highlight=False)
-        for path in (path for setting in factor.settings for path in setting.paths):
-            console.print(f"  {path}", highlight=False, soft_wrap=True)
+        typer.echo(json.dumps({"factors": listing.factors_as_plain()}, indent=1))
+    else:
+        listing.print_factors(Console())
 
 
 @app.command("plan")
-def plan_design(design: Design = "alone", factors: Factors = "all", as_json: Json = False) -> None:
-    """Show the arms of a design without training any."""
-    arms = arms_of(design, select(_names(factors)))
+def plan_design(
+    design: Design = "alone",
+    factors: Factors = "all",
+    scale: Scale = DEFAULT_SCALE,
+    seeds: Seeds = 1,
+    control: Control = False,
+    space: Space = "all",
+    objective: Objective = "pareto",
+    trials: Trials = DEFAULT_TRIALS,
+    data: Data = None,
+    runs_root: RunsRoot = None,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
+    """Show what a design would train, can and cannot tell, and would cost, without training any of it."""
+    request = request_of(
+        design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
+        trials=trials, study=None, data=data, runs_root=runs_root, storage=None,
+    )  # fmt: skip
+    planned = planning.plan(request, workers=workers)
     if as_json:
-        planned = [{"name": arm.name, "levels": arm.levels, "delta": arm.delta} for arm in arms]
-        typer.echo(json.dumps({"design": design, "arms": planned}, indent=1))
-        return
-    table = Table("arm", "changed config values")
-    for arm in arms:
-        table.add_row(arm.name, str(len(arm.delta)))
-    Console().print(table)
+        typer.echo(json.dumps(planning.as_plain(planned), indent=1))
+    else:
+        planning.print_plan(planned, _console())
 
 
 @app.command("run")
-def run_arms(
+def run(
     design: Design = "alone",
     factors: Factors = "all",
-    scale: Annotated[str, typer.Option(help=f"Size of the runs: {', '.join(SCALES)}.")] = DEFAULT_SCALE,
-    seeds: Annotated[int, typer.Option(help="How many seeds: N means 0 to N-1.")] = 1,
-    study: Annotated[str | None, typer.Option(help="Study name, if not from design and factors.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Data set folder, if not the scale's own.")] = None,
-    runs_root: Annotated[Path | None, typer.Option(help="Folder of all studies, if not $RUNS or runs/.")] = None,
+    scale: Scale = DEFAULT_SCALE,
+    seeds: Seeds = 1,
+    control: Control = False,
+    space: Space = "all",
+    objective: Objective = "pareto",
+    trials: Trials = DEFAULT_TRIALS,
+    study: OwnName = None,
+    data: Data = None,
+    runs_root: RunsRoot = None,
+    storage: Storage = None,
+    workers: Workers = 1,
+    gpus: Gpus = "",
+    grace: Grace = GRACE,
 ) -> None:
-    """Train the arms of a design and report them; what is complete already is not trained again."""
-    chosen = select(_names(factors))
-    arms = arms_of(design, chosen)
-    names = [factor.name for factor in chosen]
-    if scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
-    if seeds < 1:
-        raise UserError(f"--seeds is {seeds}, but a study needs at least 1.")
-    study = _default_study(design, names, scale) if study is None else study
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", study):
-        raise UserError(f"--study {study!r} is no folder name: use letters, digits and any of . _ + - inside.")
-    options = {
-        "--design": design,
-        "--factors": ",".join(names),
-        "--scale": scale,
-        "--seeds": str(seeds),
-        "--study": study,
-        "--data": str(data.resolve()) if data else None,
-        "--runs-root": str(runs_root.resolve()) if runs_root else None,
-    }
-    words = [word for option, value in options.items() if value for word in (option, value)]
-    wanted = Request(
-        study=study,
-        design=design,
-        factors=names,
-        arms=arms,
-        scale=scale,
-        seeds=seeds,
-        data=data.resolve() if data else None,
-        runs_root=(runs_root or paths.runs_root()).resolve(),
-        command=shlex.join(["python", "-m", "ablations", "run", *words]),
-    )
-    try:
-        console = Console()
-        if not console.is_terminal:  # a log file: the tables need 100 columns
-            console = Console(width=100)
-        records = run_study(wanted, console=console)
-    except KeyboardInterrupt:
-        typer.echo(f"Stopped; the same command continues where it was: {wanted.command}", err=True)
-        raise typer.Exit(130) from None
-    if any(record.status == "failed" for record in records):
+    """Train a design and report it; what is trained already, for this study or another, is not trained again."""
+    request = request_of(
+        design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
+        trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
+    )  # fmt: skip
+    console = _console()
+    begun, ledger = begin(request)
+    status = status_of(begun, ledger.entries())
+    done = len(status.entries) - status.unfinished
+    told = f"Study {begun.study} at scale {begun.scale}: {len(status.entries)} jobs, {done} done already."
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    place = Place(request.runs_root, data_folder(request.scale, request.data))
+    if status.unfinished:
+        options = [
+            "--study",
+            begun.study,
+            "--data",
+            str(place.data),
+            "--runs-root",
+            str(place.runs_root),
+            "--grace",
+            str(grace),
+        ]
+        try:
+            if workers == 1:
+                train_here(ledger, begun, place, gpus=names_in(gpus), console=console)
+            else:
+                train_in_processes(
+                    ledger, begun, place, workers=workers, gpus=names_in(gpus), storage=storage, console=console,
+                    command=[sys.executable, "-m", "ablations", "worker", "--parent", str(os.getpid()), *options],
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            typer.echo(f"Stopped; the same command continues where it was: {request.command}", err=True)
+            raise typer.Exit(130) from None
+    begun = collect(begun, ledger, request.runs_root)
+    if "noise" in names_in(design):
+        planning.print_noise(request, console)
+    if not conclude(begun, ledger.entries(), place, console):
         raise typer.Exit(1)
 
 
-def _default_study(design: str, names: list[str], scale: str) -> str:
-    """``ablation-<factor>`` for one factor alone, else ``<design>-<factors>``; scales but cpu are named too."""
-    if design == "alone" and len(names) == 1:
-        study = f"ablation-{names[0]}"
+@app.command("worker")
+def worker(
+    study: Name,
+    data: Data = None,
+    runs_root: RunsRoot = None,
+    storage: Storage = None,
+    gpus: Gpus = "",
+    grace: Grace = GRACE,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
+    root = _root(runs_root)
+    ledger = _ledger(study, root, storage, grace)
+    console = _console()
+    begun = ledger.header()
+    place = Place(root, prepared_data(begun.scale, data or (Path(begun.data) if begun.data else None)))
+    if not ledger.entries():
+        raise UserError(f"Study {study} has no jobs: begin it with `python -m ablations run`.")
+    try:
+        train_here(ledger, begun, place, gpus=names_in(gpus), console=console, parent=parent)
+    except KeyboardInterrupt:
+        typer.echo("Stopped; the job it had waits again.", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.command("status")
+def status(
+    study: Name,
+    runs_root: RunsRoot = None,
+    storage: Storage = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Keep the table up to date until nothing waits or runs.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how a study stands: done, running with progress and rate, waiting, failed, estimated end."""
+    ledger = _ledger(study, _root(runs_root), storage)
+    begun = ledger.header()
+    now = status_of(begun, ledger.entries())
+    if as_json:
+        typer.echo(json.dumps(as_plain(now), indent=1))
+    elif live:
+        with Live(status_view(now, now=datetime.now()), console=_console(), auto_refresh=False) as view:
+            while now.unfinished:
+                time.sleep(2)
+                now = status_of(begun, ledger.entries())
+                view.update(status_view(now, now=datetime.now()), refresh=True)
     else:
-        study = f"{design}-{'all' if len(names) == len(FACTORS) else '-'.join(names)}"
-    return study if scale == DEFAULT_SCALE else f"{study}-{scale}"
+        _console().print(status_view(now, now=datetime.now()))
+    if now.counts["failed"]:
+        raise typer.Exit(1)
 
 
-def _names(text: str) -> list[str]:
-    """``"focal, anchors"`` -> ``["focal", "anchors"]``."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+@app.command("show")
+def show(
+    arm: Annotated[str, typer.Argument(help="The arm's name, as `status` has it.")],
+    study: Name,
+    seed: Annotated[int | None, typer.Option(help="One replicate; default all.")] = None,
+    runs_root: RunsRoot = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Show an arm: what it changes, what came of it, and where its files are."""
+    root = _root(runs_root)
+    entries = [entry for entry in _ledger(study, root, storage).entries() if entry.arm == arm]
+    if not entries:
+        raise unknown(
+            f"arm in study {study}", arm, dict.fromkeys(e.arm for e in _ledger(study, root, storage).entries())
+        )
+    shown = arm_as_plain(entries, runs_root=root, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(shown, indent=1))
+    else:
+        print_arm(shown, _console())
 
 
-def _setting(setting: Setting) -> dict[str, Any]:
-    return {
-        "name": setting.name,
-        "paths": list(setting.paths),
-        "off": plain(setting.off),
-        "on": plain(setting.on),
-        "search": _search(setting.search),
-    }
+@app.command("retry")
+def retry(
+    study: Name,
+    arms: Annotated[list[str] | None, typer.Argument(help="Arms to queue again; default all that failed.")] = None,
+    runs_root: RunsRoot = None,
+    storage: Storage = None,
+) -> None:
+    """Queue failed arms again; `run` or a worker then trains them, each from its last checkpoint."""
+    root = _root(runs_root)
+    ledger = _ledger(study, root, storage)
+    names = {entry.arm for entry in ledger.entries()}
+    for arm in arms or []:
+        if arm not in names:
+            raise unknown(f"arm in study {study}", arm, names)
+    queued = ledger.retry(arms or [])
+    if not queued:
+        typer.echo("Nothing has failed: nothing to queue again.")
+        return
+    typer.echo(f"Queued again: {'; '.join(label(entry) for entry in queued)}.")
+    begun = read_study(root / study)
+    if begun is not None and begun.requests:
+        typer.echo(f"To train them: {begun.requests[-1].command}")
 
 
-def _search(search: Range | Choice | None) -> dict[str, Any] | None:
-    """``{"low", "high"}`` of a range, ``{"options"}`` of a choice, ``None`` where nothing is sampled."""
-    if isinstance(search, Range):
-        return {"low": search.low, "high": search.high}
-    return {"options": [plain(option) for option in search.options]} if search else None
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=100)  # a log file: the tables need 100 columns
 
 
-def _search_text(setting: Setting) -> str:
-    search = setting.search
-    if isinstance(search, Range):
-        return f"{search.low}-{search.high}"
-    if search is None or search.options == (setting.off, setting.on):
-        return "off|on" if search else "-"
-    return "|".join(str(option) for option in search.options)
+def _root(runs_root: Path | None) -> Path:
+    return (runs_root or paths.runs_root()).resolve()
 
 
-def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _ledger(study: str, root: Path, storage: str | None, grace: float = GRACE) -> Ledger:
+    """The ledger of a study that was begun."""
+    begun = read_study(root / study)
+    if begun is None and storage is None:
+        known = sorted(path.parent.name for path in root.glob(f"*/{LEDGER_NAME}"))
+        there = f"the studies there are {', '.join(known)}" if known else "there is none yet"
+        raise UserError(f"There is no study {study!r} in {root}; {there}. One in a database needs --storage.")
+    return Ledger(name=study, url=known_url(root / study, begun.storage if begun else None, storage), grace=grace)

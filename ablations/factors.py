@@ -57,12 +57,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Factor:
-    """One improvement: settings that are switched together."""
+    """One improvement: settings that are switched together.
+
+    A factor with a ``strength`` is sampled as one number for all its settings: the share of the way from off, 0, to on, 1.
+    """
 
     name: str
     title: str
     meaning: str
     settings: tuple[Setting, ...]
+    strength: Range | None = None
 
 
 def _colour(name: str, off: Value, on: Value) -> Setting:
@@ -133,6 +137,7 @@ FACTORS: tuple[Factor, ...] = (
             _colour("sharpness_magnitude", (0.8, 1.5), (0.7, 2.0)),
             _colour("posterize_prob", 0.0, 0.3),
         ),
+        strength=Range(0.0, 1.5),  # ours: from the baseline to half as far again as the plan goes
     ),
     Factor(
         "fusion",

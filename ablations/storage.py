@@ -24,6 +24,10 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 Result = TypeVar("Result")
 
 
+class StorageLost(UserError):
+    """The storage was out of reach for too long."""
+
+
 def default_url(folder: Path) -> str:
     """The SQLite file in a study's folder."""
     return f"sqlite:///{folder / LEDGER_NAME}"
@@ -105,7 +109,7 @@ def patiently(call: Callable[..., Result], *arguments: Any, patience: float = PA
     """The result of ``call(*arguments)``, which is tried again while the storage is out of reach.
 
     Raises:
-        UserError: it is so for longer than ``patience`` seconds.
+        StorageLost: it is so for longer than ``patience`` seconds.
     """
     end, pause = time.monotonic() + patience, 0.5
     while True:
@@ -116,7 +120,7 @@ def patiently(call: Callable[..., Result], *arguments: Any, patience: float = PA
         except (StorageInternalError, SQLAlchemyError) as error:
             if time.monotonic() + pause > end:
                 said = str(error.__cause__ or error).strip().splitlines()[0]
-                raise UserError(
+                raise StorageLost(
                     f"The study's storage did not answer for {patience:.0f} s ({said}): start it again, then give the same command."
                 ) from None
         time.sleep(pause)

@@ -1,247 +1,207 @@
-"""A study: the arms of a design, trained for each seed one after the other, then reported.
+"""A study: what is asked for becomes jobs in a ledger, workers train them, and the records come back.
 
-``runs/<study>/study.json`` tells what belongs to the study and how to repeat it; the records of its runs tell
-what came of them. The same request again trains only what is missing, and imports no torch if nothing is.
+``runs/<study>/study.json`` tells which runs belong to the study; the ledger, what has become of each; the records in
+``runs/arms/``, what came out. The same request again trains only what is missing, and imports no torch if nothing is.
 """
 
-import os
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 
-from ablations.arms import Arm
-from ablations.factors import Level
+from ablations.arms import arm_with
+from ablations.factors import FACTOR_NAMES
+from ablations.ledger import Entry, Job, Ledger, Outcome
+from ablations.objective import hard_classes, values_of
+from ablations.request import Request
+from ablations.search import write_judgement
+from ablations.space import fixed_params
+from ablations.status import first_line, label
+from ablations.storage import hidden, known_url
+from ablations.worker import Place
 from experiments.errors import UserError
-from experiments.records import Record
-from experiments.runs import completed_record, data_fingerprint, run_folder, run_identity
+from experiments.locks import locked
+from experiments.prepare import prepared_data
+from experiments.records import RECORD_NAME, Record, read_record, write_record
+from experiments.runs import completed_record, default_split, read_dataset, run_identity
+from experiments.studies import Search, Study, StudyRequest, StudyRun, arm_folder, read_study, write_study
 
-STUDY_NAME = "study.json"
-SCALES = ("tiny", "cpu", "gpu", "paper")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What one ``run`` command asks for: the arms of a design over factors, with seeds 0 to ``seeds`` - 1.
-
-    ``data`` is the data set folder, ``None`` for the scale's own; ``command`` is the line that repeats this.
-    """
-
-    study: str
-    design: str
-    factors: list[str]
-    arms: list[Arm]
-    scale: str
-    seeds: int
-    data: Path | None
-    runs_root: Path
-    command: str
-
-    @property
-    def folder(self) -> Path:
-        """The study's folder."""
-        return self.runs_root / self.study
+PLAN = "plan"
+"""Name of the sampled setting that is the plan's own."""
+_LEVELS = CategoricalDistribution(("off", "on"))
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class StudyArm(_Strict):
-    """One arm as ``study.json`` holds it."""
-
-    name: str
-    levels: dict[str, Level]
-    delta: dict[str, Any]
-
-
-class StudyRequest(_Strict):
-    """One request that the study was run with."""
-
-    design: str
-    factors: list[str]
-    seeds: list[int]
-    command: str
-
-
-class Study(_Strict):
-    """``study.json``; ``arms`` is the union over ``requests``.
-
-    ``data`` is the folder that was named, ``None`` for the scale's own; its fingerprint is ``None`` until the
-    first run has made it.
-    """
-
-    version: Literal[1] = 1
-    study: str
-    scale: str
-    data: str | None
-    data_fingerprint: str | None
-    requests: list[StudyRequest] = Field(default_factory=list)
-    arms: list[StudyArm] = Field(default_factory=list)
-
-
-def run_study(wanted: Request, *, console: Console) -> list[Record]:
-    """Train what is missing, one run at a time, seed by seed; then report. Returns the records in that order.
-
-    A run that fails is recorded and the others go on. All the arms of one seed come before the next seed, so
-    that an interrupted study holds whole comparisons.
+def begin(request: Request) -> tuple[Study, Ledger]:
+    """Make the data if they are the scale's own, write down what is asked for, and queue what the ledger lacks.
 
     Raises:
-        UserError: the folder holds a study of another scale or data set, or a run that is not the wanted one.
+        UserError: the study is of another scale, data set or search, or the configs have changed since it was begun.
     """
-    fingerprint = data_fingerprint(wanted.scale, wanted.data)
-    study = _extend(read_study(wanted.folder), wanted, fingerprint)
-    runs = [(arm, seed) for seed in range(wanted.seeds) for arm in wanted.arms]
-    done = _completed(wanted, runs, fingerprint)
-    write_study(study, wanted.folder)
-    _say(
-        console,
-        f"Study {wanted.study} at scale {wanted.scale}: {_count(len(wanted.arms), 'arm')} x "
-        f"{_count(wanted.seeds, 'seed')} = {_count(len(runs), 'run')}, {len(done)} done already.",
-    )
-    if len(done) < len(runs):
-        _train(wanted, study, runs, done, console)
-    records = [done[arm.name, seed] for arm, seed in runs]
-    if any(record.status == "completed" for record in records):
+    folder = prepared_data(request.scale, request.data)
+    fingerprint = str(read_dataset(folder)["fingerprint"])
+    with locked(request.folder):
+        study = _extended(read_study(request.folder), request, folder, fingerprint)
+        url = known_url(request.folder, study.storage, request.storage)
+        ledger = Ledger(name=request.study, url=url, grace=request.grace)
+        ledger.create(study)
+        write_study(study, request.folder)
+        ledger.add(jobs_of(study), lambda job: None if study.search else _settled(job, study, request.runs_root))
+    return study, ledger
+
+
+def jobs_of(study: Study) -> list[Job]:
+    """The jobs of a study: one per replicate of an arm; with a search, one per sampled setting, drawn when it is claimed.
+
+    The first sampled setting is the plan's own, every sampled setting at its on value: it shows the sampler the way.
+    """
+    search = study.search
+    jobs = []
+    for run in study.runs:
+        if run.sampled:
+            continue  # its job was queued without what was drawn for it
+        if search is not None:
+            jobs.append(Job((run,), params=fixed_params(run.levels, search.space)))
+        else:
+            jobs.append(Job((run,), params=dict(run.levels), distributions=dict.fromkeys(run.levels, _LEVELS)))
+    if search is not None:
+        replicates = sorted({(run.seed, run.split) for run in study.runs if not run.sampled})
+        for number in range(search.trials):
+            name = PLAN if number == 0 else f"sample-{number:03d}"
+            runs = [StudyRun(arm=name, seed=seed, split=split, identity="", sampled=True) for seed, split in replicates]
+            plan = fixed_params(arm_with(FACTOR_NAMES).levels, search.space)
+            jobs.append(Job(tuple(runs), params=plan if number == 0 else {}))
+    return jobs
+
+
+def _settled(job: Job, study: Study, runs_root: Path) -> Outcome | None:
+    """The outcome of a job whose run was trained already, for another study."""
+    (run,) = job.runs
+    record = completed_record(arm_folder(runs_root, run.identity), run.identity)
+    if record is None:
+        return None
+    return Outcome("completed", {run.identity: record}, values_of([record], study.hard_classes))
+
+
+def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
+    """Bring home what workers did: the runs of sampled settings, and the records of runs trained on other machines."""
+    runs = {(run.arm, run.seed): run for run in study.runs}
+    for entry in ledger.entries():
+        runs |= {(run.arm, run.seed): run for run in entry.runs if run.identity}
+        for identity, content in entry.records.items():
+            folder = arm_folder(runs_root, identity)
+            if not (folder / RECORD_NAME).exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                write_record(Record.model_validate(content), folder)
+    study = study.model_copy(update={"runs": list(runs.values())})
+    write_study(study, runs_root / study.study)
+    return study
+
+
+def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Console) -> bool:
+    """Report what came out, and what failed and how to go on; returns whether everything completed or was pruned."""
+    folder = place.runs_root / study.study
+    if study.search is not None:
+        has_test = (place.data / "annotations" / "test.json").exists()
+        score = (lambda run: evaluate(run, data=place.data)) if has_test else None
+        write_judgement(study, entries, runs_root=place.runs_root, score=score)
+    if any(entry.state == "completed" for entry in entries):
         from analysis.table import report_study
 
-        report_study(wanted.folder, console=console)
-    failed = [record for record in records if record.status == "failed"]
+        report_study(folder, console=console)
+    failed = [entry for entry in entries if entry.state == "failed"]
     if failed:
-        told = "; ".join(f"{run.arm}, seed {run.seed}: {_first_line(run.reason)}" for run in failed)
-        again = f"the other results stand, and the same command tries again: {wanted.command}"
-        _say(console, f"{len(failed)} of {_count(len(runs), 'run')} failed ({told}); {again}", style="red")
-    return records
+        told = "; ".join(f"{label(entry)}: {first_line(entry.reason)}" for entry in failed)
+        console.print(
+            f"{len(failed)} of {len(entries)} jobs failed ({told}); the other results stand. To queue them again: "
+            f"python -m ablations retry --study {study.study}",
+            style="red", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    return not failed
 
 
-def read_study(folder: Path) -> Study | None:
-    """The study of a folder; ``None`` where there is none yet.
+def evaluate(folder: Path, *, data: Path) -> Record:
+    """Score a run on the test split, unless it is scored there, and return its record."""
+    record = read_record(folder)
+    if record.final("teacher", "test") is None:
+        from experiments.evaluate import evaluate_run
 
-    Raises:
-        UserError: ``study.json`` is not readable.
-    """
-    path = folder / STUDY_NAME
-    try:
-        return Study.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (ValidationError, UnicodeDecodeError):
-        raise UserError(f"{path} is not a readable study: delete it, or choose another --study.") from None
+        evaluate_run(folder, data=data, split="test")
+    return read_record(folder)
 
 
-def write_study(study: Study, folder: Path) -> None:
-    """Write ``study.json`` atomically: readers see the old file or the new one, never a part."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{STUDY_NAME}.{os.getpid()}"
-    temporary.write_text(study.model_dump_json(indent=1) + "\n")
-    os.replace(temporary, folder / STUDY_NAME)
-
-
-def _extend(stored: Study | None, wanted: Request, fingerprint: str | None) -> Study:
-    """The stored study with the wanted request and its arms added; a new one if none is stored."""
-    data = str(wanted.data) if wanted.data else None
-    study = stored or Study(study=wanted.study, scale=wanted.scale, data=data, data_fingerprint=fingerprint)
-    if study.scale != wanted.scale:
-        raise UserError(
-            f"Study {wanted.study} in {wanted.runs_root} is at scale {study.scale}, not {wanted.scale}: "
-            "runs of two scales do not compare; choose another --study."
+def _extended(stored: Study | None, request: Request, data: Path, fingerprint: str) -> Study:
+    """The stored study with the request and its runs added; a new one if none is stored."""
+    classes = hard_classes(read_dataset(data)["classes"])
+    study = stored or Study(
+        study=request.study, scale=request.scale, data=str(request.data) if request.data else None,
+        data_fingerprint=fingerprint, hard_classes=classes, search=request.search,
+        storage=hidden(request.storage) if request.storage else None,
+    )  # fmt: skip
+    _check_same(study, request, fingerprint)
+    wanted = [
+        StudyRun(
+            arm=arm.name, levels=arm.levels, delta=arm.delta, seed=seed, split=(split := default_split(seed, data)),
+            identity=run_identity(
+                config=request.scale, delta=arm.delta, seed=seed, split=split, data_fingerprint=fingerprint
+            ),
         )
-    known = (study.data_fingerprint, fingerprint)
-    if known[0] != known[1] if all(known) else study.data != data:
-        raise UserError(
-            f"Study {wanted.study} in {wanted.runs_root} is on another data set "
-            f"({study.data or 'the default one'}, fingerprint {study.data_fingerprint}): "
-            "runs on two data sets do not compare; choose another --study."
+        for seed in range(request.seeds)
+        for arm in request.arms
+    ]  # fmt: skip
+    runs = {(run.arm, run.seed): run for run in study.runs}
+    for run in [*study.runs, *wanted]:
+        identity = run_identity(
+            config=request.scale, delta=run.delta, seed=run.seed, split=run.split, data_fingerprint=fingerprint
         )
+        known = runs.setdefault((run.arm, run.seed), run)
+        if known.identity != identity:
+            raise UserError(
+                f"Study {study.study} in {request.runs_root} holds {run.arm}, seed {run.seed} as another run (identity "
+                f"{known.identity}, wanted {identity}): configs or factors have changed since; choose another --study."
+            )
     asked = StudyRequest(
-        design=wanted.design,
-        factors=wanted.factors,
-        seeds=list(range(wanted.seeds)),
-        command=wanted.command,
+        design=request.design, factors=request.factors, seeds=list(range(request.seeds)), command=request.command
     )
-    arms = {arm.name: arm for arm in study.arms}
-    arms |= {arm.name: StudyArm(name=arm.name, levels=arm.levels, delta=arm.delta) for arm in wanted.arms}
+    search = study.search
+    if search is not None and request.search is not None:
+        search = search.model_copy(update={"trials": max(search.trials, request.search.trials)})
     return study.model_copy(
         update={
-            "data_fingerprint": study.data_fingerprint or fingerprint,
             "requests": study.requests if asked in study.requests else [*study.requests, asked],
-            "arms": list(arms.values()),
+            "runs": list(runs.values()),
+            "search": search,
         }
     )
 
 
-def _completed(
-    wanted: Request, runs: Sequence[tuple[Arm, int]], fingerprint: str | None
-) -> dict[tuple[str, int], Record]:
-    """(arm, seed) -> record of the runs that need no training; decided without torch."""
-    done: dict[tuple[str, int], Record] = {}
-    if fingerprint is None:
-        return done
-    for arm, seed in runs:
-        folder = run_folder(runs_root=wanted.runs_root, study=wanted.study, arm=arm.name, seed=seed)
-        identity = run_identity(config=wanted.scale, delta=arm.delta, seed=seed, data_fingerprint=fingerprint)
-        record = completed_record(folder, identity)
-        if record is not None:
-            done[arm.name, seed] = record
-    return done
-
-
-def _train(
-    wanted: Request,
-    study: Study,
-    runs: Sequence[tuple[Arm, int]],
-    done: dict[tuple[str, int], Record],
-    console: Console,
-) -> None:
-    """Train the runs that are not in ``done`` and add their records to it; one line each."""
-    from experiments.train import train_run
-
-    started, trained = time.monotonic(), 0
-    for arm, seed in runs:
-        if (arm.name, seed) in done:
-            continue
-        begun = time.monotonic()
-        record = train_run(
-            config=wanted.scale,
-            study=wanted.study,
-            arm=arm.name,
-            levels=dict(arm.levels),
-            delta=arm.delta,
-            seed=seed,
-            data=wanted.data,
-            runs_root=wanted.runs_root,
+def _check_same(study: Study, request: Request, fingerprint: str) -> None:
+    where = f"Study {study.study} in {request.runs_root}"
+    if study.scale != request.scale:
+        raise UserError(
+            f"{where} is at scale {study.scale}, not {request.scale}: runs of two scales do not compare; choose another --study."
         )
-        done[arm.name, seed] = record
-        if study.data_fingerprint is None:  # the first run made the data set
-            study.data_fingerprint = record.data.fingerprint
-            write_study(study, wanted.folder)
-        trained += 1
-        now, left = time.monotonic(), len(runs) - len(done)
-        told = f"[{len(done)}/{len(runs)}] {arm.name}, seed {seed}: {record.status}, {_duration(now - begun)}"
-        if left:
-            told += f", about {_duration((now - started) / trained * left)} left"
-        _say(console, told, style="red" if record.status == "failed" else "green")
+    if study.data_fingerprint != fingerprint:
+        raise UserError(
+            f"{where} is on another data set ({study.data or 'the default one'}, fingerprint {study.data_fingerprint}): "
+            "runs on two data sets do not compare; choose another --study."
+        )
+    if request.storage and study.storage != hidden(request.storage):
+        raise UserError(
+            f"{where} keeps its ledger in {study.storage or 'the file in its folder'}, not in {hidden(request.storage)}: "
+            "leave out --storage, or choose another --study."
+        )
+    kinds = [(search.space, search.objective) if search else None for search in (study.search, request.search)]
+    if kinds[0] != kinds[1]:
+        raise UserError(
+            f"{where} {_searches(study.search)}, and the new request {_searches(request.search)}: choose another --study."
+        )
+    seeds = {run.seed for run in study.runs}
+    if study.search and seeds and seeds != set(range(request.seeds)):
+        raise UserError(
+            f"{where} samples settings with {len(seeds)} seed(s), not {request.seeds}: choose another --study."
+        )
 
 
-def _say(console: Console, text: str, *, style: str | None = None) -> None:
-    """One line, never wrapped or read as markup: names and reasons may hold brackets."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _first_line(reason: str | None) -> str:
-    return (reason or "no reason").splitlines()[0]
-
-
-def _duration(seconds: float) -> str:
-    """Seconds under two minutes, minutes under two hours, else hours with one decimal."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def _searches(search: Search | None) -> str:
+    return f"searches {', '.join(search.space)} for the {search.objective}" if search else "samples no settings"

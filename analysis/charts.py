@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.style import INK, RC, bar_style
-from analysis.table import Summary
+from analysis.summary import Summary
 from analysis.targets import BASELINE, NEAR_ZERO, OVERALL
 
 _HEADROOM = 1.3
@@ -48,9 +48,9 @@ def class_map(summary: Summary) -> ClassMap:
 
     The axis ends a little above the highest bar or dot, and a target stretches it by a half at most.
     """
-    heights = {arm.arm: [arm.cells[name].mean for name in summary.classes] for arm in summary.arms}
+    heights = {arm.label: [arm.cells[name].mean for name in summary.classes] for arm in summary.arms}
     dots = {
-        arm.arm: [
+        arm.label: [
             [ap for ap in arm.cells[name].values.values() if ap is not None] if len(arm.seeds) > 1 else []
             for name in summary.classes
         ]
@@ -110,7 +110,6 @@ def plot_class_map(chart: ClassMap, ax: Axes) -> None:
 def write_class_map(summary: Summary, folder: Path) -> list[Path]:
     """Write ``per_class_map.png`` and ``.svg`` into a folder, each atomically; returns both paths."""
     chart = class_map(summary)
-    paths = []
     with rc_context(RC):
         figure = Figure(figsize=(10, 5.2), dpi=150, layout="constrained")
         ax = figure.add_subplot()
@@ -119,12 +118,18 @@ def write_class_map(summary: Summary, folder: Path) -> list[Path]:
         entries = sorted(zip(*ax.get_legend_handles_labels(), strict=True), key=lambda entry: entry[1] == _DOT)
         handles, labels = zip(*entries, strict=True)
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-        for kind in ("png", "svg"):
-            path = folder / f"per_class_map.{kind}"
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else None)
-            os.replace(temporary, path)
-            paths.append(path)
+        return save_figure(figure, folder, "per_class_map")
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write ``name.png`` and ``name.svg`` into a folder, each atomically; returns both paths."""
+    paths = []
+    for kind in ("png", "svg"):
+        path = folder / f"{name}.{kind}"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else None)
+        os.replace(temporary, path)
+        paths.append(path)
     return paths
 
 

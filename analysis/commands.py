@@ -26,16 +26,17 @@ def table(
     model: Annotated[Literal["teacher", "student"], typer.Option(help="Whose scores to show.")] = "teacher",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
 ) -> None:
-    """Print every arm's AP per class and the verdict on every target; write the CSV file and the chart."""
+    """Print every arm's AP per class and the verdict on every target; write the CSV files and the charts."""
     from rich.console import Console
 
     from analysis import results, table
+    from analysis.summary import as_plain
 
     try:
         folder = results.find_study(study, runs if runs is not None else runs_root())
         if as_json:
             summary, files = table.write_report(folder, model=model)
-            typer.echo(json.dumps(table.as_plain(summary, files), indent=1, allow_nan=False))
+            typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
         else:
             table.report_study(folder, console=Console(), model=model)
     except UserError as error:

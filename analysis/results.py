@@ -1,180 +1,198 @@
-"""The results of a study: its run folders read, checked, and put into one frame."""
+"""The results of a study: the runs that it lists, with their records, read, checked and put in order."""
 
-import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from analysis.targets import BASELINE, OVERALL
+from analysis.targets import BASELINE
 from experiments.errors import UserError
-from experiments.records import RECORD_NAME, Record, read_record
+from experiments.records import RECORD_NAME, Record, Status, read_record
 from experiments.runs import BURN_IN_STUDY
+from experiments.studies import STUDY_NAME, Search, StudyRun, arm_folder, read_study
 
 Model = Literal["teacher", "student"]
-MODELS: tuple[Model, ...] = ("teacher", "student")
 SPLIT = "val"
-COLUMNS = ["arm", "seed", "model", "class", "AP", "AP50"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """AP of one arm in one class: ``values`` by seed, their mean, and sample deviation from two seeds on."""
-
-    mean: float | None
-    std: float | None
-    values: dict[int, float | None]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder's name and its record."""
+    """A completed run: what this study calls it, and its record, where another study's name for it may stand."""
 
-    folder: str
+    entry: StudyRun
+    folder: Path
+    record: Record
+
+    @property
+    def arm(self) -> str:
+        """The arm's name in this study."""
+        return self.entry.arm
+
+    @property
+    def seed(self) -> int:
+        return self.entry.seed
+
+
+@dataclass(frozen=True)
+class BurnIn:
+    """A completed burn-in and its folder."""
+
+    folder: Path
     record: Record
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """A run that gives no number; ``missing`` has no record yet: it waits to be trained.
+
+    ``record`` is the path of its record, ``tokens_reduced_from`` the K before an out-of-memory error, and
+    ``log_tail`` the last lines of its log.
+    """
+
+    arm: str
+    seed: int
+    split: int
+    status: Status | Literal["missing"]
+    reason: str | None
+    record: str
+    num_tokens: int | None = None
+    tokens_reduced_from: int | None = None
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Study:
-    """The runs of one study. ``completed`` holds arms only, in table order and then by seed.
+    """The runs of one study. ``completed`` is in table order (see `_arm_order`) and then by seed.
 
     Attributes:
-        arms: names of the arms that have a completed run: the baseline, then as `_arm_order` says.
-        burn_ins: completed burn-ins (what the arms continued from; not arms themselves).
-        unfinished: failed, pruned and running runs of either kind, by folder name.
-        classes: class names in the data set's order, without ``all``.
+        burn_ins: completed burn-ins that the arms continued from (not arms themselves).
+        unfinished: every listed run that is not completed, in the order of ``study.json``.
+        search: what a sampled study looks for; ``None`` for others.
     """
 
     name: str
     completed: list[Run]
-    burn_ins: list[Run]
-    unfinished: list[Run]
+    burn_ins: list[BurnIn]
+    unfinished: list[Unfinished]
+    search: Search | None
 
     @property
     def arms(self) -> list[str]:
-        return list(dict.fromkeys(run.record.arm for run in self.completed))
+        """Names of the arms that have a completed run."""
+        return list(dict.fromkeys(run.arm for run in self.completed))
 
     @property
     def classes(self) -> list[str]:
+        """Class names in the data set's order, without ``all``."""
         return self.completed[0].record.data.classes
+
+    def tokens(self, arm: str) -> tuple[int, ...]:
+        """The K that the arm's completed runs really had, each once, smallest first."""
+        tokens = {run.record.num_tokens for run in self.completed if run.arm == arm}
+        return tuple(sorted(number for number in tokens if number is not None))
+
+    def label(self, arm: str) -> str:
+        """The arm's name, with the K of its runs behind it where an out-of-memory error made one's smaller."""
+        reduced = any(run.record.tokens_reduced_from is not None for run in self.completed if run.arm == arm)
+        return f"{arm} (K={'/'.join(map(str, self.tokens(arm)))})" if reduced else arm
 
 
 def find_study(name: str, root: Path) -> Path:
     """The folder of a study.
 
     Raises:
-        UserError: there is no study of that name; the message names those that exist.
+        UserError: there is no folder of that name; the message names the studies that exist.
     """
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
     for folder in folders:
         if folder.name == name:
             return folder
-    known = [folder.name for folder in folders if any(folder.glob(f"*/{RECORD_NAME}"))]
+    known = [folder.name for folder in folders if (folder / STUDY_NAME).exists()]
     there = f"existing studies: {', '.join(known)}" if known else "no study exists there yet"
     raise UserError(f"There is no study '{name}' in {root}; {there}.")
 
 
 def load_study(folder: Path) -> Study:
-    """Read and check every run of a study folder (``<study>/<run>/record.json``).
+    """Read and check every run that ``study.json`` of a study folder lists; the runs lie beside it in ``arms``.
 
     Raises:
-        UserError: no run is completed, a record is unreadable, completed runs mix data sets, or two completed
-            runs share an arm and a seed.
+        UserError: there is no ``study.json``, it or a record is unreadable, it lists an arm and seed twice, no run is
+            completed, or completed runs mix data sets.
     """
-    runs = [Run(path.parent.name, read_record(path.parent)) for path in sorted(folder.glob(f"*/{RECORD_NAME}"))]
-    completed = [run for run in runs if run.record.status == "completed"]
-    arms = [run for run in completed if run.record.kind == "arm"]
-    burn_ins = [run for run in completed if run.record.kind == "burn_in"] + _shared_burn_ins(folder, arms)
-    unfinished = [run for run in runs if run.record.status != "completed"]
-    if not arms:
-        raise UserError(_nothing_completed(folder, burn_ins, unfinished))
+    listed = read_study(folder)
+    if listed is None:
+        raise UserError(f"{folder} holds no {STUDY_NAME}, so it is no study: name another, or begin one there.")
+    _check_duplicates(folder, listed.runs)
+    completed, unfinished = [], []
+    for entry in listed.runs:
+        place = arm_folder(folder.parent, entry.identity)
+        record = read_record(place) if (place / RECORD_NAME).exists() else None
+        if record is not None and record.identity != entry.identity:
+            raise UserError(
+                f"{place / RECORD_NAME} is of another run ({record.identity}): delete it to train this one."
+            )
+        if record is not None and record.status == "completed":
+            completed.append(Run(entry, place, record))
+        else:
+            unfinished.append(_unfinished(entry, place / RECORD_NAME, record))
+    if not completed:
+        raise UserError(_nothing_completed(folder, unfinished))
     _check_data(folder.name, completed)
-    _check_duplicates(folder.name, arms)
-    order = _arm_order(arms)
-    arms.sort(key=lambda run: (order.index(run.record.arm), run.record.seed))
-    return Study(folder.name, arms, burn_ins, unfinished)
+    order = _arm_order([run.entry for run in completed])
+    completed.sort(key=lambda run: (order.index(run.arm), run.seed))
+    return Study(folder.name, completed, _burn_ins(folder.parent, completed), unfinished, listed.search)
 
 
-def _shared_burn_ins(folder: Path, arms: list[Run]) -> list[Run]:
-    """The burn-ins that the arms continued from; they lie beside the studies, which share them."""
-    wanted = {run.record.burn_in for run in arms} - {None}
-    paths = sorted((folder.parent / BURN_IN_STUDY).glob(f"*/{RECORD_NAME}"))
-    runs = [Run(f"{BURN_IN_STUDY}/{path.parent.name}", read_record(path.parent)) for path in paths]
-    return [run for run in runs if run.record.identity in wanted]
+def describe_unfinished(runs: Sequence[Unfinished]) -> list[str]:
+    """One line per run that was begun (status, reason, record's path), and one for all that still wait."""
+    lines = []
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for run in runs:
+        if run.status == "missing":
+            waiting[run.arm].append(str(run.seed))
+            continue
+        reduced = f", K={run.num_tokens} instead of {run.tokens_reduced_from}" if run.tokens_reduced_from else ""
+        status = "still running" if run.status == "running" else f"{run.status}: {run.reason or 'no reason recorded'}"
+        lines.append(f"{run.arm}, seed {run.seed}{reduced}, {status} ({run.record})")
+    if waiting:
+        told = "; ".join(f"{arm}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}" for arm, seeds in waiting.items())
+        lines.append(f"waiting, no record yet: {told}")
+    return lines
 
 
-def results_frame(study: Study) -> pd.DataFrame:
-    """Scores of every completed arm's final validation on val: one row per class, with the columns `COLUMNS`.
+def _unfinished(entry: StudyRun, path: Path, record: Record | None) -> Unfinished:
+    if record is None:
+        return Unfinished(entry.arm, entry.seed, entry.split, "missing", None, str(path))
+    return Unfinished(
+        entry.arm, entry.seed, entry.split, record.status, record.reason, str(path),
+        record.num_tokens, record.tokens_reduced_from, tuple(record.log_tail),
+    )  # fmt: skip
 
-    AP and AP50 are fractions in [0, 1], NaN where the split holds no box of the class; the class ``all`` is
-    the mean over classes. Rows are sorted by arm (table order), seed, model (teacher first) and class (the
-    data set's order, ``all`` last). A model that a run never validated has no rows.
+
+def _burn_ins(root: Path, runs: list[Run]) -> list[BurnIn]:
+    wanted = {run.record.burn_in for run in runs} - {None}
+    folders = [path.parent for path in sorted((root / BURN_IN_STUDY).glob(f"*/{RECORD_NAME}"))]
+    found = [BurnIn(folder, read_record(folder)) for folder in folders]
+    return [burn_in for burn_in in found if burn_in.record.identity in wanted]
+
+
+def _arm_order(entries: list[StudyRun]) -> list[str]:
+    """Baseline first, then the design's arms by number of factors switched on, in the order in which studies list factors.
+
+    Arms that switch on none (controls) come next, and sampled settings last; both in the order in which they were asked for.
     """
-    rows = []
-    for run in study.completed:
-        for model in MODELS:
-            final = run.record.final(model, SPLIT)
-            if final is None:
-                continue
-            for name in [*study.classes, OVERALL]:
-                score = final.scores.get(name)
-                ap, ap50 = (score.ap, score.ap50) if score else (None, None)
-                rows.append([run.record.arm, run.record.seed, model, name, ap, ap50])
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"AP": float, "AP50": float})
+    arms = {entry.arm: entry for entry in entries}
+    names = list(arms)
+    most_detailed = sorted(arms.values(), key=lambda entry: -len(entry.levels))
+    factors = list(dict.fromkeys(factor for entry in most_detailed for factor in entry.levels))
 
+    def key(arm: str) -> tuple[bool, bool, float, list[int], int]:
+        entry = arms[arm]
+        on = [] if entry.sampled else [factors.index(name) for name, level in entry.levels.items() if level == "on"]
+        return arm != BASELINE, entry.sampled, len(on) or float("inf"), sorted(on), names.index(arm)
 
-def mean_cells(frame: pd.DataFrame, *, model: Model) -> dict[str, dict[str, Cell]]:
-    """Means and spreads over seeds of one model, keyed by arm and then class, in the frame's order."""
-    cells: dict[str, dict[str, Cell]] = {}
-    for arm, of_arm in frame[frame["model"] == model].groupby("arm", sort=False):
-        cells[str(arm)] = {str(name): _cell(rows) for name, rows in of_arm.groupby("class", sort=False)}
-    return cells
-
-
-def write_results(frame: pd.DataFrame, path: Path) -> Path:
-    """Write the frame as CSV (missing scores empty), atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    frame.to_csv(temporary, index=False, lineterminator="\n")
-    os.replace(temporary, path)
-    return path
-
-
-def describe_unfinished(run: Run) -> str:
-    """One line on a run that gives no number: what it is, where, its status and the reason."""
-    record = run.record
-    what = "burn-in" if record.kind == "burn_in" else record.arm
-    status = "still running" if record.status == "running" else record.status
-    reason = record.reason or (None if record.status == "running" else "no reason recorded")
-    return f"{what}, seed {record.seed} ({run.folder}) {status}{f': {reason}' if reason else ''}"
-
-
-def _cell(rows: pd.DataFrame) -> Cell:
-    known = rows["AP"].dropna()
-    values = {int(seed): None if pd.isna(ap) else float(ap) for seed, ap in zip(rows["seed"], rows["AP"], strict=True)}
-    return Cell(
-        mean=float(known.mean()) if len(known) else None,
-        std=float(known.std(ddof=1)) if len(known) > 1 else None,
-        values=values,
-    )
-
-
-def _arm_order(runs: list[Run]) -> list[str]:
-    """Baseline first, then by number of factors switched on, in the order in which records list the factors.
-
-    Arms that switch on none (controls) come last, by name. Records list factors as the factor table does.
-    """
-    records = {run.record.arm: run.record for run in runs}
-    by_detail = sorted(records.values(), key=lambda record: (-len(record.levels), record.arm))
-    factors = list(dict.fromkeys(factor for record in by_detail for factor in record.levels))
-
-    def key(arm: str) -> tuple[bool, float, list[int], str]:
-        on = [factors.index(factor) for factor, level in records[arm].levels.items() if level == "on"]
-        return arm != BASELINE, len(on) or float("inf"), sorted(on), arm
-
-    return sorted(records, key=key)
+    return sorted(names, key=key)
 
 
 def _check_data(study: str, runs: list[Run]) -> None:
@@ -183,28 +201,27 @@ def _check_data(study: str, runs: list[Run]) -> None:
     for run in runs:
         data = run.record.data
         key = (data.fingerprint, *data.classes)
-        groups[key].append(run.folder)
+        groups[key].append(f"{run.arm}, seed {run.seed}")
         names[key] = f"{data.name} (fingerprint {data.fingerprint}; {', '.join(data.classes)})"
     if len(groups) > 1:
-        parts = "; ".join(f"{', '.join(folders)}: {names[key]}" for key, folders in groups.items())
+        parts = "; ".join(f"{' and '.join(members)}: {names[key]}" for key, members in groups.items())
         raise UserError(f"Study '{study}' mixes runs on different data, [{parts}]; give each data set its own study.")
 
 
-def _check_duplicates(study: str, runs: list[Run]) -> None:
+def _check_duplicates(folder: Path, entries: list[StudyRun]) -> None:
     seen: dict[tuple[str, int], str] = {}
-    for run in runs:
-        key = (run.record.arm, run.record.seed)
+    for entry in entries:
+        key = (entry.arm, entry.seed)
         if key in seen:
             raise UserError(
-                f"Study '{study}' holds arm '{key[0]}' with seed {key[1]} twice, in {seen[key]} and "
-                f"{run.folder}; delete one of the two folders."
+                f"{folder / STUDY_NAME} lists arm '{entry.arm}' with seed {entry.seed} twice, as {seen[key]} and "
+                f"{entry.identity}; remove one of the two entries."
             )
-        seen[key] = run.folder
+        seen[key] = entry.identity
 
 
-def _nothing_completed(folder: Path, burn_ins: list[Run], unfinished: list[Run]) -> str:
-    there = [f"burn-in, seed {run.record.seed} ({run.folder}) completed" for run in burn_ins]
-    there += [describe_unfinished(run) for run in unfinished]
-    if not there:
+def _nothing_completed(folder: Path, unfinished: list[Unfinished]) -> str:
+    if not unfinished:
         return f"Study '{folder.name}' holds no run yet ({folder}); train one first."
-    return f"Study '{folder.name}' has no completed run of an arm to report; it holds: {'; '.join(there)}."
+    told = "; ".join(describe_unfinished(unfinished))
+    return f"Study '{folder.name}' has no completed run of an arm to report; it holds: {told}."

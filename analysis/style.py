@@ -3,7 +3,7 @@
 from typing import Any
 
 # Okabe and Ito, "Color Universal Design" (2008); grey stands in for black, so that the baseline stays quiet.
-_PALETTE = ("#999999", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+PALETTE = ("#999999", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "oo", "++", "--")
 INK = "#222222"
 
@@ -29,9 +29,9 @@ RC: dict[Any, Any] = {
 
 def bar_style(index: int) -> dict[str, Any]:
     """Colour and hatch of the arm in place ``index``; past the palette, colours repeat hatched."""
-    turn, place = divmod(index, len(_PALETTE))
+    turn, place = divmod(index, len(PALETTE))
     return {
-        "facecolor": _PALETTE[place],
+        "facecolor": PALETTE[place],
         "hatch": _HATCHES[turn % len(_HATCHES)],
         "edgecolor": INK,
         "linewidth": 0.6,

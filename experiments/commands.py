@@ -1,5 +1,6 @@
 """``python -m experiments``: train one run, print a config, make data."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,8 @@ import typer
 from rich.console import Console
 
 from experiments.config import load_config, parse_setting, to_json
-from experiments.errors import UserError
+from experiments.errors import Terminated, UserError
+from experiments.interrupts import sigterm_as_interrupt
 from experiments.paths import data_root, runs_root
 from experiments.records import RECORD_NAME
 from experiments.runs import run_folder
@@ -26,32 +28,51 @@ def train(
     config: Config,
     settings: Settings = None,
     seed: Annotated[int, typer.Option(help="Seed of initialisation, data order and augmentation.")] = 0,
+    split: Annotated[
+        int | None,
+        typer.Option(
+            help="Which groups are labelled: 0 as the data set ships them, others dealt out anew; default the seed's number, "
+            "or 0 where the data set does not know the unlabelled groups' boxes."
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Data set folder; default the scale's synthetic set.")] = None,
     study: Annotated[str, typer.Option(help="Folder in runs/ to train in.")] = "train",
     name: Annotated[str, typer.Option(help="Name of the run in its study.")] = "run",
     resume: Annotated[
         bool, typer.Option("--resume", help="Insist on continuing: refuse where there is no run to continue.")
     ] = False,
+    launcher: Annotated[
+        str,
+        typer.Option(help="none, or pytorch: torchrun --nproc-per-node 2 -m experiments train ... --launcher pytorch."),
+    ] = "none",
 ) -> None:
     """Train one run; an interrupted one goes on from its last checkpoint, a completed identical one is only shown."""
+    from experiments.ranks import leave
     from experiments.train import train_run
 
     delta = dict(parse_setting(text) for text in settings or [])
     folder = run_folder(runs_root=runs_root(), study=study, arm=name, seed=seed)
     if resume and not (folder / RECORD_NAME).exists():
         raise UserError(f"{folder} holds no run to continue: leave out --resume to begin one.")
-    record = train_run(
-        config=config, study=study, arm=name, delta=delta, seed=seed, data=data, runs_root=runs_root()
-    )  # fmt: skip
-    if record.status != "completed":
-        console.print(f"{folder} failed: {record.reason}", style="red", markup=False, soft_wrap=True)
+    try:
+        with sigterm_as_interrupt():
+            record = train_run(
+                config=config, study=study, arm=name, delta=delta, seed=seed, split=split, data=data, runs_root=runs_root(),
+                launcher=launcher,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        _tell("Stopped; the same command goes on from the last checkpoint.", style="yellow")
+        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
+    if record.status != "completed":  # each process tells its own failure: the others may only see that it is gone
+        console.print(f"{folder} {record.status}: {record.reason}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
+    leave()
     for model in ("teacher", "student"):
         final = record.final(model)
         if final is not None:
             scores = ", ".join(f"{c} {_percent(s.ap)}" for c, s in final.scores.items())
-            console.print(f"{model} at {final.iteration}: AP {scores}", soft_wrap=True)
-    console.print(f"Record: {folder / 'record.json'}", soft_wrap=True)
+            _tell(f"{model} at {final.iteration}: AP {scores}")
+    _tell(f"Record: {folder / RECORD_NAME}")
 
 
 @app.command("config")
@@ -84,10 +105,22 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def _tell(text: str, *, style: str | None = None) -> None:
+    """One line, never wrapped or read as markup; several processes that train one run say it once."""
+    if _speaks():
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _speaks() -> bool:
+    """Whether this is the only process, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+        if _speaks():
+            Console(stderr=True).print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(2) from None

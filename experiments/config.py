@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SET_BY_PROGRAM = {
     "train_dataloader.dataset.data_root": "give the data set folder with --data",
     "val_dataloader.dataset.data_root": "give the data set folder with --data",
+    "train_dataloader.dataset.split": "use --split",
     "train_dataloader.sampler.seed": "use --seed",
     "resume": "an interrupted run goes on by itself",
 }

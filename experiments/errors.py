@@ -1,4 +1,4 @@
-"""The one exception for mistakes a user can make."""
+"""Exceptions that mean something to callers: a user's mistake, a run that is ended early, a request to stop."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,11 @@ class UserError(ValueError):
 
     Command lines print the sentence and exit with status 2; nobody sees a traceback.
     """
+
+
+class Pruned(Exception):
+    """Raised by an observer of a run that is not worth continuing; its text is the reason."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where it stops a run as cleanly as Ctrl-C does."""

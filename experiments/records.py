@@ -47,7 +47,18 @@ class Data(_Strict):
 
 
 class Record(_Strict):
-    """One run. ``delta`` maps dotted config paths to values; ``levels`` maps factor names to off/on."""
+    """One run. ``delta`` maps dotted config paths to values; ``levels`` maps factor names to off/on.
+
+    Attributes:
+        split: number of the labelled/unlabelled split, 0 for the one the data set ships with.
+        num_tokens: the K that the run had, in the plan's units; it is less than asked for where memory ran out.
+        tokens_reduced_from: the K that was asked for, if it was reduced.
+        seconds: wall seconds over all attempts. ``total`` = ``training`` + ``validation`` is the training loop with
+            loading, hooks and checkpoints. ``harness`` is the rest of the call: imports, checks, building model, runner and
+            data sets, loading and saving weights; not the burn-in, nor waiting for other processes, nor rendering data.
+        resumed_from: iterations at which the run was continued from a checkpoint.
+        log_tail: last lines of the log of a run that failed.
+    """
 
     version: Literal[1] = 1
     identity: str
@@ -57,6 +68,7 @@ class Record(_Strict):
     levels: dict[str, Literal["off", "on"]] = Field(default_factory=dict)
     config: str
     seed: int
+    split: int = 0
     iterations: int
     delta: dict[str, Any]
     data: Data
@@ -64,6 +76,8 @@ class Record(_Strict):
     device: str
     burn_in: str | None = None
     fresh_weights: list[str] = Field(default_factory=list)
+    num_tokens: int | None = None
+    tokens_reduced_from: int | None = None
     tokens_per_level: list[int] = Field(default_factory=list)
     validations: list[Validation] = Field(default_factory=list)
     monitoring: dict[str, float] = Field(default_factory=dict)
@@ -72,6 +86,7 @@ class Record(_Strict):
     resumed_from: list[int] = Field(default_factory=list)
     status: Status = "running"
     reason: str | None = None
+    log_tail: list[str] = Field(default_factory=list)
 
     def final(self, model: str, split: str = "val") -> Validation | None:
         """The last validation of ``model`` on ``split``, or ``None`` before the first one."""

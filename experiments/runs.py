@@ -13,6 +13,7 @@ from experiments.paths import data_root
 from experiments.records import RECORD_NAME, Record, read_record
 
 DATASET_NAME = "dataset.json"
+TRUTH_NAME = "annotations/train_unlabeled_truth.json"
 BURN_IN_STUDY = "burn-in"
 
 
@@ -64,9 +65,18 @@ def data_fingerprint(config: str, data: Path | None) -> str | None:
     return str(read_dataset(folder)["fingerprint"])
 
 
-def run_identity(*, config: str, delta: Mapping[str, Any], seed: int, data_fingerprint: str) -> str:
-    """Hash (16 hex digits) of all that decides a run's outcome: config files, delta (with the budget), seed, data."""
-    content = [config_digest(config_path(config)), dict(delta), seed, data_fingerprint]
+def default_split(seed: int, data: Path) -> int:
+    """The labelled/unlabelled split of a seed: its own number where the data set knows the unlabelled groups' boxes, else 0.
+
+    With those boxes, labels can be dealt out anew, so that seeds are replicates of the split too; without, there is only
+    the split that the data set ships with.
+    """
+    return seed if (data / TRUTH_NAME).is_file() else 0
+
+
+def run_identity(*, config: str, delta: Mapping[str, Any], seed: int, split: int, data_fingerprint: str) -> str:
+    """Hash (16 hex digits) of all that decides a run's outcome: config files, delta (with the budget), seed, split, data."""
+    content = [config_digest(config_path(config)), dict(delta), seed, split, data_fingerprint]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -176,6 +176,7 @@ train_dataloader = dict(
     dataset=dict(
         type="SemiSupervisedDataset",
         data_root="data/paper",
+        split=0,
         labelled=dict(
             **part,
             ann_file="annotations/train_labeled.json",
@@ -232,7 +233,6 @@ custom_hooks = [
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl"),
 )
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=False)
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend", scalar_save_file="scalars.json")])

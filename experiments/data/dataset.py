@@ -10,6 +10,7 @@ from mmengine.dataset import BaseDataset, ConcatDataset, pseudo_collate
 from mmengine.registry import FUNCTIONS
 
 from experiments.data.groups import Group, View, read_groups
+from experiments.data.splits import read_parts
 from experiments.errors import UserError
 
 
@@ -19,22 +20,26 @@ class MultiViewDataset(BaseDataset):
 
     Args:
         num_views: views per group.
+        groups: the groups, where they have been read already; default those of ``ann_file``.
         ann_file, data_root, data_prefix, pipeline, metainfo, test_mode, ...: as in mmengine's ``BaseDataset``;
             ``metainfo["classes"]`` gives the order of the labels.
     """
 
-    def __init__(self, *, num_views: int = 8, **options: Any) -> None:
+    def __init__(self, *, num_views: int = 8, groups: Sequence[Group] | None = None, **options: Any) -> None:
         self.num_views = num_views
+        self.groups = groups
         super().__init__(serialize_data=False, **options)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the annotation file; see :func:`experiments.data.groups.read_groups` for what is refused."""
-        groups = read_groups(
-            Path(self.ann_file),
-            images=Path(self.data_prefix["img"]),
-            classes=self.metainfo["classes"],
-            views=self.num_views,
-        )
+        groups = self.groups
+        if groups is None:
+            groups = read_groups(
+                Path(self.ann_file),
+                images=Path(self.data_prefix["img"]),
+                classes=self.metainfo["classes"],
+                views=self.num_views,
+            )
         return [_sample(group) for group in groups]
 
     def prepare_data(self, idx: int) -> Any:
@@ -66,10 +71,15 @@ class SemiSupervisedDataset(ConcatDataset):
     Args:
         data_root: the data set folder.
         labelled, unlabelled: configs of the two parts; ``data_root`` is passed on to both.
+        split: which groups are labelled: 0 as the data set ships them, others see :mod:`experiments.data.splits`.
+
+    Raises:
+        UserError: the data are faulty, or cannot be split this way.
     """
 
-    def __init__(self, *, data_root: str, labelled: dict[str, Any], unlabelled: dict[str, Any]) -> None:
-        super().__init__([{**labelled, "data_root": data_root}, {**unlabelled, "data_root": data_root}])
+    def __init__(self, *, data_root: str, labelled: dict[str, Any], unlabelled: dict[str, Any], split: int = 0) -> None:
+        parts = zip((labelled, unlabelled), read_parts(Path(data_root), labelled, unlabelled, split=split), strict=True)
+        super().__init__([{**part, "data_root": data_root, "groups": groups} for part, groups in parts])
 
 
 @FUNCTIONS.register_module()

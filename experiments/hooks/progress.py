@@ -47,11 +47,9 @@ class ProgressHook(Hook):
             self.progress.update(self.task, note=note)
         step = max(1, runner.max_iters // _LINES_WITHOUT_TERMINAL)
         if not self.progress.console.is_terminal and (done % step == 0 or done == runner.max_iters):
-            speed = self.progress.tasks[0].speed or float("nan")
-            remaining = (runner.max_iters - done) / speed
-            self.progress.console.print(
-                f"{self.title}: iteration {done} of {runner.max_iters}, {speed:.1f} it/s, {remaining:.0f} s remaining"
-            )
+            speed = self.progress.tasks[0].speed  # unknown after one iteration
+            rate = f", {speed:.1f} it/s, {(runner.max_iters - done) / speed:.0f} s remaining" if speed else ""
+            self.progress.console.print(f"{self.title}: iteration {done} of {runner.max_iters}{rate}")
 
     def before_val(self, runner: Runner) -> None:
         """Say that validation runs."""
@@ -59,4 +57,9 @@ class ProgressHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """End the line."""
-        self.progress.stop()
+        self.end()
+
+    def end(self) -> None:
+        """Take the line off the console, if it is there."""
+        if self.progress.live.is_started:
+            self.progress.stop()

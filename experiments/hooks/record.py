@@ -3,14 +3,19 @@
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from experiments.burn_in import load_weights
+from experiments.clock import Clock
+from experiments.ranks import agree, unwrapped
 from experiments.records import Record, Score, Validation, write_record
+from experiments.tokens import fit_checkpoint
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _WINDOW = 50  # iterations that a monitoring figure is averaged over
@@ -18,36 +23,56 @@ _WINDOW = 50  # iterations that a monitoring figure is averaged over
 
 @HOOKS.register_module()
 class RecordHook(Hook):
-    """Loads the burn-in at the start, adds every validation, times and memory to the record, and writes it.
+    """Loads what the run starts from, adds every validation, times and memory to the record, and writes it.
+
+    On several ranks all keep the record, and the first one writes it.
 
     Args:
         record: the record to keep; changed in place.
         folder: the run folder.
         weights: weights to continue from at iteration 0, or ``None``.
+        harness: the clock of what is neither training nor validation.
+
+    Attributes:
+        loop_seconds: wall seconds of this attempt's training loop, validations included.
     """
 
     priority = "VERY_LOW"
 
-    def __init__(self, *, record: Record, folder: Path, weights: Path | None) -> None:
+    def __init__(self, *, record: Record, folder: Path, weights: Path | None, harness: Clock) -> None:
         self.record = record
         self.folder = folder
         self.weights = weights
+        self.harness = harness
+        self.loop_seconds = 0.0
         self._validation_start = 0.0
+        self._started: float | None = None
+        self._before: dict[str, float] = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Fit a checkpoint that was written with more tokens than the run now has."""
+        fresh = fit_checkpoint(checkpoint, unwrapped(runner.model))
+        self.record.fresh_weights = sorted({*self.record.fresh_weights, *fresh})
 
     def before_train(self, runner: Runner) -> None:
         """Load the burn-in into a run that starts; cut the record back to the checkpoint of one that continues."""
+        model = unwrapped(runner.model)
         if runner.iter == 0:
             if self.weights is not None:
-                self.record.fresh_weights = load_weights(runner.model, self.weights)
+                self.record.fresh_weights = load_weights(model, self.weights)
             self.record.validations = []
         else:
             self.record.resumed_from.append(runner.iter)
             self.record.validations = [v for v in self.record.validations if v.iteration <= runner.iter]
-        self.record.tokens_per_level = runner.model.student.backbone.mvvit.tokens_per_level
+        self.record.tokens_per_level = model.student.backbone.mvvit.tokens_per_level
         reset_peak_memory()
-        self._started = time.perf_counter()
         self._before = dict(self.record.seconds)
-        write_record(self.record, self.folder)
+        self.record.seconds["harness"] = self.harness.seconds
+        self._started = time.perf_counter()
+        self._write()
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Make up for a validation that was lost to a stop; an epoch is the whole training."""
         if self._validation_is_missing(runner):
             runner.val_loop.run()
 
@@ -57,8 +82,9 @@ class RecordHook(Hook):
         return due and not any(v.iteration == runner.iter for v in self.record.validations)
 
     def before_val(self, runner: Runner) -> None:
-        """Note when validation starts."""
+        """Note when validation starts; all ranks then evaluate the same model."""
         self._validation_start = time.perf_counter()
+        agree(runner.model)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add the scores of teacher and student."""
@@ -66,21 +92,34 @@ class RecordHook(Hook):
             self.record.validations.append(validation_of(metrics or {}, model=model, iteration=runner.iter))
         seconds = self.record.seconds
         seconds["validation"] = seconds.get("validation", 0.0) + time.perf_counter() - self._validation_start
-        self._measure()
-        write_record(self.record, self.folder)
+        self.measure()
+        self._write()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Bring the times up to the state that a stopped run will continue from."""
+        self.measure()
+        self._write()
 
     def after_train(self, runner: Runner) -> None:
-        """Note final times and memory."""
-        self._measure()
+        """Note final times, memory and monitoring figures."""
+        self.measure()
         kept = runner.message_hub.log_scalars.get("train/pseudo_boxes_per_view")
         if kept is not None:
             self.record.monitoring["pseudo_boxes_per_view"] = float(kept.mean(_WINDOW))
 
-    def _measure(self) -> None:
-        total = self._before.get("total", 0.0) + time.perf_counter() - self._started
+    def measure(self) -> None:
+        """Bring times and memory of the record up to date, once training has begun."""
+        if self._started is None:
+            return
+        self.loop_seconds = time.perf_counter() - self._started
+        total = self._before.get("total", 0.0) + self.loop_seconds
         self.record.seconds["total"] = total
         self.record.seconds["training"] = total - self.record.seconds.get("validation", 0.0)
         self.record.peak_memory_mb = max(self.record.peak_memory_mb or 0.0, peak_memory_mb())
+
+    def _write(self) -> None:
+        if is_main_process():
+            write_record(self.record, self.folder)
 
 
 def reset_peak_memory() -> None:

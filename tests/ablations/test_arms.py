@@ -1,8 +1,10 @@
 """Arms: names, levels and deltas."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from ablations.arms import arm_from_name, arm_with
+from ablations.arms import Arm, arm_from_name, arm_with, control_arm
 from experiments.errors import UserError
 
 OFF = {
@@ -32,13 +34,45 @@ def test_name_joins_the_factors_in_table_order() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["baseline", "fusion", "focal+anchors", "anchors+augmentation+pooling"])
+@pytest.mark.parametrize("name", ["baseline", "control", "fusion", "focal+anchors", "anchors+augmentation+pooling"])
 def test_name_and_arm_are_inverse(name: str) -> None:
     assert arm_from_name(name).name == name
 
 
 def test_parts_of_a_name_may_come_in_any_order() -> None:
     assert arm_from_name("pooling+focal") == arm_with(["focal", "pooling"])
+
+
+def test_the_control_is_the_baseline_on_labelled_groups_alone() -> None:
+    arm = control_arm()
+    assert (arm.name, arm.levels) == ("control", OFF)
+    assert arm.delta == {"train_dataloader.sampler.source_ratio": [1, 0]}
+    arm.delta["train_dataloader.sampler.source_ratio"].append(1)
+    assert control_arm() == arm_from_name("control")
+    assert control_arm().delta == {"train_dataloader.sampler.source_ratio": [1, 0]}
+
+
+def test_extra_settings_join_those_of_the_factors() -> None:
+    focal = arm_with(["focal"])
+    arm = Arm("mine", focal.levels, extra={"train_cfg.max_iters": 5})
+    assert arm.delta == focal.delta | {"train_cfg.max_iters": 5}
+    assert focal.extra == {}
+
+
+@pytest.mark.parametrize("scale", ["tiny", "cpu", "gpu", "paper"])
+def test_the_control_trains_as_long_on_as_many_groups_of_labelled_ones(scale: str) -> None:
+    from experiments.config import load_config
+    from experiments.data.sampler import MixedGroupSampler
+
+    baseline, control = load_config(scale).to_dict(), load_config(scale, control_arm().delta).to_dict()
+    control["train_dataloader"]["sampler"]["source_ratio"] = [1, 1]
+    assert control == baseline  # nothing else differs: iterations, batch size, schedule, burn-in
+    options = load_config(scale, control_arm().delta).train_dataloader.sampler
+    size = baseline["train_dataloader"]["batch_size"]
+    assert options.batch_size == size
+    sources = SimpleNamespace(datasets=[range(6), range(9)], cumulative_sizes=[6, 15])
+    batches = iter(MixedGroupSampler(sources, batch_size=size, source_ratio=options.source_ratio, seed=0))
+    assert all(next(batches) < 6 for _ in range(10 * size))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +82,8 @@ def test_parts_of_a_name_may_come_in_any_order() -> None:
         ("focl", "There is no arm 'focl': did you mean focal"),
         ("focal+fuson", "There is no factor 'fuson': did you mean fusion"),
         ("focal+baseline", "There is no factor 'baseline'"),
+        ("contrl", "There is no arm 'contrl': did you mean control"),
+        ("focal+control", "There is no factor 'control'"),
         ("all", "There is no arm 'all'"),
         ("", "There is no arm ''"),
     ],

@@ -8,7 +8,8 @@ import pytest
 
 from ablations.arms import arm_with
 from ablations.designs import DESIGNS, arms_of
-from ablations.factors import FACTOR_NAMES, FACTORS, plain, select
+from ablations.factors import COLOUR, FACTOR_NAMES, FACTORS, plain, select
+from ablations.space import SPACES, distributions, suggest, translate
 from experiments.config import import_components, leaf_paths, load_config, to_json
 
 Build = Callable[..., Any]
@@ -48,8 +49,6 @@ def test_an_arm_differs_from_the_baseline_in_its_declared_paths_alone(scale: str
 
 
 def test_colour_stands_in_the_labelled_and_the_unlabelled_students_pipeline() -> None:
-    from ablations.factors import COLOUR
-
     config = load_config("cpu").to_dict()
     assert [at(config, path)["type"] for path in COLOUR] == ["ColorAugmentation"] * 2
     assert json.dumps(config).count("ColorAugmentation") == 2
@@ -86,23 +85,25 @@ def test_pseudo_labels_lower_the_thresholds_that_the_model_reads(build_model: Bu
     assert [build_model().semi_train_cfg[key] for key in keys] == [0.5, 0.4, 0.4]
 
 
-def test_augmentation_changes_the_built_pipelines() -> None:
+def colour_steps(delta: dict[str, Any]) -> list[tuple[str, float, float, float]]:
+    """Type, probability and magnitudes of the built colour transforms, checked to be the same in both pipelines."""
     from mmdet.registry import TRANSFORMS
     from mmengine.registry import init_default_scope
 
-    from ablations.factors import COLOUR
+    config = load_config("tiny", delta)
+    import_components(config)
+    init_default_scope("mmdet")
+    built = [TRANSFORMS.build(at(config, path)).transforms.transforms for path in COLOUR]
+    steps = [[(type(t).__name__, t.prob, t.min_mag, t.max_mag) for t in step] for step in built]
+    assert steps[0] == steps[1]
+    return steps[0]
 
-    built = {}
-    for name, delta in (("off", {}), ("on", arm_with(["augmentation"]).delta)):
-        config = load_config("tiny", delta)
-        import_components(config)
-        init_default_scope("mmdet")
-        steps = [TRANSFORMS.build(at(config, path)).transforms.transforms for path in COLOUR]
-        built[name] = [[(type(t).__name__, t.prob, t.min_mag, t.max_mag) for t in step] for step in steps]
-        assert built[name][0] == built[name][1]
-    probabilities = {name: [t[1] for t in steps[0]] for name, steps in built.items()}
+
+def test_augmentation_changes_the_built_pipelines() -> None:
+    built = {"off": colour_steps({}), "on": colour_steps(arm_with(["augmentation"]).delta)}
+    probabilities = {name: [t[1] for t in steps] for name, steps in built.items()}
     assert probabilities == {"off": [0.5, 0.4, 0.8, 0.8, 0.3, 0.0], "on": [0.6, 0.5, 0.8, 0.8, 0.5, 0.3]}
-    magnitudes = {name: [t[2:] for t in steps[0][2:5]] for name, steps in built.items()}
+    magnitudes = {name: [t[2:] for t in steps[2:5]] for name, steps in built.items()}
     assert magnitudes == {
         "off": [(0.8, 1.25), (0.8, 1.3), (0.8, 1.5)],
         "on": [(0.7, 1.4), (0.7, 1.5), (0.7, 2.0)],
@@ -126,20 +127,127 @@ def test_pooling_doubles_the_tokens_where_there_are_enough(build_model: Build) -
     assert on.backbone.mvvit.tokens_per_level == [51, 51, 18]
 
 
-@pytest.mark.parametrize("factor", [name for name in FACTOR_NAMES if name != "augmentation"])
-def test_each_model_factor_changes_the_loss_of_the_same_batch(
-    factor: str, build_model: Build, tiny_batch: Build, teach: Build
-) -> None:
-    import torch
+@pytest.fixture
+def losses_of(build_model: Build, tiny_batch: Build, teach: Build) -> Build:
+    """Losses of one batch under a delta; what a model shares with the baseline is alike, so the delta alone differs."""
+    weights = build_model().state_dict()
 
-    totals, weights = [], build_model().state_dict()
-    for delta in ({}, arm_with([factor]).delta):
+    def losses(delta: dict[str, Any], scores: list[float] | None = None) -> dict[str, Any]:
+        import torch
+
         model = build_model(delta=delta).train()
-        own = model.state_dict()  # what both have is alike: the factor alone makes the difference
-        model.load_state_dict({n: v for n, v in weights.items() if own[n].shape == v.shape}, strict=False)
-        if factor == "pseudo_labels":  # one box that only the lower threshold keeps
-            teach(model, [0.45])
+        own = model.state_dict()
+        model.load_state_dict({n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}, strict=False)
+        if scores is not None:
+            teach(model, scores)
         batch = tiny_batch(model)
         torch.manual_seed(1)
-        totals.append(float(model.parse_losses(model.loss(*batch))[0].detach()))
-    assert totals[0] != totals[1]
+        found: dict[str, Any] = model.parse_losses(model.loss(*batch))[1]
+        return {name: float(value.detach()) for name, value in found.items()}
+
+    return losses
+
+
+@pytest.mark.parametrize("factor", [name for name in FACTOR_NAMES if name != "augmentation"])
+def test_each_model_factor_changes_the_loss_of_the_same_batch(factor: str, losses_of: Build) -> None:
+    scores = [0.45] if factor == "pseudo_labels" else None  # one box that only the lower threshold keeps
+    off, on = (losses_of(delta, scores)["loss"] for delta in ({}, arm_with([factor]).delta))
+    assert off != on
+
+
+SAMPLED = distributions(SPACES["all"], width=32)
+
+
+def ends(parameter: str) -> tuple[Any, Any]:
+    """The first and the last value that a parameter is drawn from."""
+    distribution: Any = SAMPLED[parameter]
+    values = getattr(distribution, "choices", None) or (distribution.low, distribution.high)
+    return values[0], values[-1]
+
+
+@pytest.mark.parametrize("parameter", [name for name in SAMPLED if name != "augmentation_strength"])
+def test_each_sampled_parameter_changes_the_loss_of_the_same_batch(parameter: str, losses_of: Build) -> None:
+    # Of the two boxes, every threshold keeps one or both.
+    first, last = (losses_of(translate({parameter: value}), [0.9, 0.6])["loss"] for value in ends(parameter))
+    assert first != last
+
+
+def test_the_same_delta_gives_the_same_loss(losses_of: Build) -> None:
+    first, second = (losses_of(translate({"num_layers": 3, "mlp_ratio": 1.5}), [0.9, 0.6]) for _ in range(2))
+    assert first == second
+
+
+BUILT: dict[str, Callable[[Any], Any]] = {  # where the built student holds a sampled value
+    "roi_gamma": lambda s: s.roi_head.bbox_head.loss_cls.gamma,
+    "roi_loss_weight": lambda s: s.roi_head.bbox_head.loss_cls.loss_weight,
+    "rpn_gamma": lambda s: s.rpn_head.loss_cls.gamma,
+    "ratios": lambda s: ", ".join(f"{float(r):.4g}" for r in s.rpn_head.prior_generator.ratios),
+    "num_heads": lambda s: s.backbone.mvvit.levels[0].layers[0].attention.heads,
+    "num_layers": lambda s: len(s.backbone.mvvit.levels[0].layers),
+    "mlp_ratio": lambda s: s.backbone.mvvit.levels[0].layers[0].mlp[0].out_features / 32,  # the width at scale tiny
+    "num_tokens": lambda s: s.backbone.mvvit.tokens_per_level[0],
+}
+
+
+@pytest.mark.parametrize("parameter", list(BUILT))
+def test_the_built_student_holds_the_sampled_value(parameter: str, build_model: Build) -> None:
+    expected = {
+        "ratios": ["0.2, 0.35, 0.5, 1, 2", "0.2, 0.35, 0.45, 0.55, 0.65, 1, 2"],
+        "num_tokens": [6, 102],  # 256 and 4096 of 11520, of 288 cells
+    }.get(parameter, list(ends(parameter)))
+    built = [build_model(delta=translate({parameter: value})).student for value in ends(parameter)]
+    assert [BUILT[parameter](student) for student in built] == expected
+
+
+def test_every_sampled_parameter_is_checked_where_it_is_built() -> None:
+    thresholds = {"pseudo_label_initial_score_thr", "cls_pseudo_thr_rise", "rpn_pseudo_thr_rise"}
+    assert set(BUILT) | thresholds | {"augmentation_strength"} == set(SAMPLED)
+
+
+def test_strength_moves_every_colour_setting_of_the_built_pipelines() -> None:
+    weak, half, strong = (colour_steps(translate({"augmentation_strength": s})) for s in (0.0, 0.5, 1.5))
+    assert weak == colour_steps({})
+    for steps in zip(weak, half, strong, strict=True):
+        assert len({step[1:] for step in steps}) == 3, steps[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_random_setting_can_be_built(seed: int, build_model: Build) -> None:
+    import optuna
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    delta = suggest(study.ask(), SPACES["all"], width=32)
+    assert build_model(delta=delta).student is not None
+    assert len(colour_steps(delta)) == 6
+
+
+def test_the_initial_threshold_sampled_keeps_other_boxes(losses_of: Build) -> None:
+    kept = [
+        losses_of(translate({"pseudo_label_initial_score_thr": value}), [0.9, 0.6, 0.3])["pseudo_boxes_per_view"]
+        for value in (0.2, 0.5, 0.7)
+    ]
+    assert kept == [3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("rise", "changes", "stays"),
+    [
+        ("cls_pseudo_thr_rise", "unsup_loss_cls", "unsup_loss_rpn_cls"),
+        ("rpn_pseudo_thr_rise", "unsup_loss_rpn_cls", "sup_loss_cls"),
+    ],
+)
+@pytest.mark.parametrize("initial", [0.3, 0.5])
+def test_a_rise_keeps_other_boxes_in_its_own_loss(
+    initial: float, rise: str, changes: str, stays: str, losses_of: Build
+) -> None:
+    # Over 0.3, the rises 0.4, 0.6 and 0.9 are the thresholds 0.5, 0.6 and 0.75; over 0.5 they are 0.62, 0.68 and 0.77.
+    scores = [0.9, 0.7, 0.55]
+    runs = [
+        losses_of(translate({"pseudo_label_initial_score_thr": initial, rise: share}), scores)
+        for share in (0.0, 0.4, 0.6, 0.9)
+    ]
+    boxes = [3, 3, 2, 1] if initial == 0.3 else [3, 2, 2, 1]  # how many of the scores lie above the threshold
+    for earlier, later, before, after in zip(runs, runs[1:], boxes, boxes[1:], strict=False):
+        assert (earlier[changes] == later[changes]) == (before == after)
+        assert earlier[stays] == later[stays]
+        assert earlier["pseudo_boxes_per_view"] == later["pseudo_boxes_per_view"]

@@ -1,7 +1,6 @@
-"""Studies, through the command line: what is trained, skipped, extended, refused, and how it exits."""
+"""Studies, through the command line: what is trained, shared, skipped, extended, refused, and how it exits."""
 
 import json
-import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,13 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from ablations.commands import app
-from ablations.study import read_study
+from ablations.ledger import Ledger
+from ablations.storage import default_url
+from experiments.data.defects import CLASSES
 from experiments.errors import UserError
-from experiments.records import Record, write_record
-from experiments.runs import data_fingerprint, run_folder, run_identity
+from experiments.records import Record, Validation, write_record
+from experiments.runs import completed_record, read_dataset, run_identity
+from experiments.studies import arm_folder, read_study
 
 FOCAL_ON = {
     "model.detector.roi_head.bbox_head.loss_cls.gamma": 3.5,
@@ -27,22 +29,25 @@ FOCAL_ON = {
 
 @dataclass
 class Laboratory:
-    """Stand-ins for training and the report, which a study imports lazily; identities and folders are real.
+    """Stand-ins for training, data making and the report; identities, folders, the ledger and its workers are real.
 
-    ``outcomes`` maps (arm, seed) to how training ends, a status or an exception; completed unless given.
-    ``calls`` are the last command's arguments of train_run.
+    ``outcomes`` maps (arm, seed) to how training ends, a status or an exception; completed unless given. ``calls`` are the
+    last command's arguments of train_run. ``scores`` maps (arm, seed) to the AP of every class, 0.25 unless given.
     """
 
     root: Path
     data: Path
     outcomes: dict[tuple[str, int], str | BaseException] = field(default_factory=dict)
+    scores: dict[tuple[str, int], float] = field(default_factory=dict)
     calls: list[dict[str, Any]] = field(default_factory=list)
     reported: list[Path] = field(default_factory=list)
-    studies_seen: list[bool] = field(default_factory=list)
 
     def run(self, *options: str) -> Result:
+        return self.command("run", *options)
+
+    def command(self, *words: str) -> Result:
         self.calls.clear()
-        return CliRunner().invoke(app, ["run", *options])
+        return CliRunner().invoke(app, [*words])
 
     @property
     def trained(self) -> list[tuple[str, int]]:
@@ -53,46 +58,43 @@ class Laboratory:
         return content
 
     def train_run(
-        self,
-        *,
-        config: str,
-        study: str,
-        arm: str,
-        levels: dict[str, str],
-        delta: dict[str, object],
-        seed: int,
-        data: Path | None = None,
-        runs_root: Path,
-        progress: bool = True,
-    ) -> Record:
-        self.calls.append({"config": config, "arm": arm, "levels": levels, "delta": delta, "seed": seed, "data": data})
-        self.studies_seen.append((runs_root / study / "study.json").exists())
+        self, *, config: str, study: str, arm: str, levels: dict[str, str], delta: dict[str, object], seed: int, split: int,
+        data: Path, runs_root: Path, folder: Path, progress: bool, observer: Any,
+    ) -> Record:  # fmt: skip
+        fingerprint = read_dataset(data)["fingerprint"]
+        identity = run_identity(config=config, delta=delta, seed=seed, split=split, data_fingerprint=fingerprint)
+        done = completed_record(folder, identity)
+        if done is not None:
+            return done
+        self.calls.append({"config": config, "arm": arm, "delta": delta, "seed": seed, "split": split, "data": data})
+        assert folder == arm_folder(runs_root, identity)
         outcome = self.outcomes.get((arm, seed), "completed")
         if isinstance(outcome, BaseException):
             raise outcome
-        if data is None and not self.data.exists():
-            make_data(self.data, "made")
-        fingerprint = data_fingerprint(config, data)
-        assert fingerprint is not None
+        ap = self.scores.get((arm, seed), 0.25)
+        scores = {name: {"ap": ap, "ap50": ap, "boxes": 9} for name in (*CLASSES, "all")}
+        validation = {"iteration": 1, "model": "teacher", "split": "val", "scores": scores}
         record = Record.model_validate(
             {
-                "identity": run_identity(config=config, delta=delta, seed=seed, data_fingerprint=fingerprint),
+                "identity": identity,
                 "study": study,
                 "arm": arm,
                 "kind": "arm",
                 "levels": levels,
                 "config": config,
                 "seed": seed,
+                "split": split,
                 "iterations": 1,
                 "delta": delta,
-                "data": {"name": "tiny", "fingerprint": fingerprint, "classes": []},
+                "data": {"name": "tiny", "fingerprint": fingerprint, "classes": list(CLASSES)},
                 "versions": {},
                 "device": "cpu",
+                "validations": [Validation.model_validate(validation)],
                 "status": outcome,
                 "reason": "Out of memory [step 3].\nTraceback" if outcome == "failed" else None,
             }
         )
-        folder = run_folder(runs_root=runs_root, study=study, arm=arm, seed=seed)
+        observer.validated(record, 1)
         folder.mkdir(parents=True, exist_ok=True)
         write_record(record, folder)
         return record
@@ -103,9 +105,11 @@ class Laboratory:
         return []
 
 
-def make_data(folder: Path, fingerprint: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    description = {"name": folder.name, "fingerprint": fingerprint, "classes": [], "views": 8}
+def make_data(folder: Path, fingerprint: str, *, truth: bool = True) -> None:
+    (folder / "annotations").mkdir(parents=True, exist_ok=True)
+    if truth:
+        (folder / "annotations" / "train_unlabeled_truth.json").write_text("{}")
+    description = {"name": folder.name, "fingerprint": fingerprint, "classes": list(CLASSES), "views": 8}
     (folder / "dataset.json").write_text(json.dumps(description))
 
 
@@ -116,49 +120,51 @@ def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
         module = ModuleType(name)
         setattr(module, function, getattr(stand_ins, function))
         monkeypatch.setitem(sys.modules, name, module)
+
+    def make_dataset(preset: str, folder: Path, *, progress: bool) -> None:
+        if not folder.exists():
+            make_data(folder, "made")
+
+    monkeypatch.setattr("experiments.prepare.make_dataset", make_dataset)
     monkeypatch.setenv("RUNS", str(stand_ins.root))
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
+    monkeypatch.delenv("STORAGE", raising=False)
     make_data(stand_ins.data, "data-1")
     return stand_ins
+
+
+def jobs(laboratory: Laboratory, study: str) -> list[tuple[str, str]]:
+    ledger = Ledger(name=study, url=default_url(laboratory.root / study))
+    return [(entry.arm, entry.state) for entry in ledger.entries()]
 
 
 def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> None:
     result = laboratory.run("--factors", "focal")
     assert result.exit_code == 0
-    off = dict.fromkeys(("focal", "anchors", "pseudo_labels", "augmentation", "fusion", "pooling"), "off")
+    common = {"config": "cpu", "seed": 0, "split": 0, "data": laboratory.data}
     assert laboratory.calls == [
-        {"config": "cpu", "arm": "baseline", "levels": off, "delta": {}, "seed": 0, "data": None},
-        {
-            "config": "cpu",
-            "arm": "focal",
-            "levels": off | {"focal": "on"},
-            "delta": FOCAL_ON,
-            "seed": 0,
-            "data": None,
-        },
+        {"arm": "baseline", "delta": {}, **common},
+        {"arm": "focal", "delta": FOCAL_ON, **common},
     ]
     assert laboratory.reported == [laboratory.root / "ablation-focal"]
     lines = result.stdout.splitlines()
-    assert lines[0] == ("Study ablation-focal at scale cpu: 2 arms x 1 seed = 2 runs, 0 done already.")
-    assert lines[1:] == [
-        "[1/2] baseline, seed 0: completed, 0 s, about 0 s left",
-        "[2/2] focal, seed 0: completed, 0 s",
-        "the report",
-    ]
+    assert lines[0] == "Study ablation-focal at scale cpu: 2 jobs, 0 done already."
+    assert [line.split(",")[0] for line in lines[1:3]] == ["[1/2] baseline", "[2/2] focal"]
+    assert lines[3:] == ["the report"]
 
 
-def test_study_file_is_there_before_training_and_tells_all(laboratory: Laboratory, tmp_path: Path) -> None:
+def test_the_study_file_tells_all(laboratory: Laboratory, tmp_path: Path) -> None:
     make_data(tmp_path / "own", "own-1")
     laboratory.run("--factors", "focal", "--scale", "paper", "--seeds", "2", "--data", str(tmp_path / "own"))
-    assert {(call["config"], call["data"]) for call in laboratory.calls} == {("paper", tmp_path / "own")}
-    assert laboratory.studies_seen == [True] * 4
     study = laboratory.study("ablation-focal-paper")
-    assert {key: study[key] for key in ("version", "study", "scale", "data", "data_fingerprint")} == {
-        "version": 1,
+    assert {key: study[key] for key in ("version", "study", "scale", "data", "hard_classes", "storage", "search")} == {
+        "version": 2,
         "study": "ablation-focal-paper",
         "scale": "paper",
         "data": str(tmp_path / "own"),
-        "data_fingerprint": data_fingerprint("paper", tmp_path / "own"),
+        "hard_classes": ["Severe_Rust", "Chipped"],
+        "storage": None,
+        "search": None,
     }
     assert study["requests"] == [
         {
@@ -169,12 +175,23 @@ def test_study_file_is_there_before_training_and_tells_all(laboratory: Laborator
             f"--study ablation-focal-paper --data {tmp_path / 'own'}",
         }
     ]
-    assert [(arm["name"], arm["delta"]) for arm in study["arms"]] == [("baseline", {}), ("focal", FOCAL_ON)]
+    assert [(run["arm"], run["seed"], run["split"]) for run in study["runs"]] == [
+        ("baseline", 0, 0), ("focal", 0, 0), ("baseline", 1, 1), ("focal", 1, 1),
+    ]  # fmt: skip
+    assert study["runs"][1]["delta"] == FOCAL_ON
+    assert len({run["identity"] for run in study["runs"]}) == 4
 
 
-def test_all_arms_of_a_seed_come_before_the_next_seed(laboratory: Laboratory) -> None:
+def test_all_arms_of_a_seed_come_before_the_next_and_every_seed_has_its_own_split(laboratory: Laboratory) -> None:
     laboratory.run("--factors", "focal", "--seeds", "2")
     assert laboratory.trained == [("baseline", 0), ("focal", 0), ("baseline", 1), ("focal", 1)]
+    assert [call["split"] for call in laboratory.calls] == [0, 0, 1, 1]
+
+
+def test_labels_that_nobody_knows_are_not_dealt_out_anew(laboratory: Laboratory, tmp_path: Path) -> None:
+    make_data(tmp_path / "own", "own-1", truth=False)
+    laboratory.run("--factors", "focal", "--seeds", "2", "--data", str(tmp_path / "own"))
+    assert [call["split"] for call in laboratory.calls] == [0, 0, 0, 0]
 
 
 def test_a_complete_study_reports_again_without_importing_training(
@@ -184,9 +201,21 @@ def test_a_complete_study_reports_again_without_importing_training(
     monkeypatch.setitem(sys.modules, "experiments.train", None)  # importing it now raises ImportError
     result = laboratory.run("--factors", "focal")
     assert result.exit_code == 0
-    assert "2 runs, 2 done already." in result.stdout
+    assert "2 jobs, 2 done already." in result.stdout
     assert len(laboratory.reported) == 2
     assert len(laboratory.study("ablation-focal")["requests"]) == 1
+
+
+def test_no_two_studies_train_the_same_run(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    laboratory.run("--factors", "focal")
+    laboratory.run("--factors", "anchors")
+    assert laboratory.trained == [("anchors", 0)]
+    laboratory.run("--design", "factorial", "--factors", "focal,anchors")
+    assert laboratory.trained == [("focal+anchors", 0)]
+    assert jobs(laboratory, "factorial-focal-anchors") == [
+        ("baseline", "completed"), ("focal", "completed"), ("anchors", "completed"), ("focal+anchors", "completed"),
+    ]  # fmt: skip
+    assert len(list((laboratory.root / "arms").iterdir())) == 4
 
 
 def test_only_missing_runs_are_trained(laboratory: Laboratory) -> None:
@@ -196,20 +225,50 @@ def test_only_missing_runs_are_trained(laboratory: Laboratory) -> None:
     assert "[3/4] baseline, seed 1" in result.stdout
 
 
-def test_a_failing_arm_is_told_and_the_others_go_on(laboratory: Laboratory) -> None:
+def test_a_design_grows_from_16_to_32_to_64_arms(laboratory: Laboratory) -> None:
+    for design, number in (("fractional-16", 16), ("fractional", 24), ("factorial", 24)):
+        laboratory.run("--design", design, "--study", "grown")
+        assert len(laboratory.trained) == number
+    assert len(laboratory.study("grown")["runs"]) == 64
+    assert {state for _, state in jobs(laboratory, "grown")} == {"completed"}
+
+
+def test_the_control_is_an_arm_of_any_design(laboratory: Laboratory) -> None:
+    laboratory.run("--factors", "focal", "--control")
+    assert laboratory.calls[-1]["arm"] == "control"
+    assert laboratory.calls[-1]["delta"] == {"train_dataloader.sampler.source_ratio": [1, 0]}
+
+
+def test_a_failing_arm_is_told_the_others_go_on_and_it_is_tried_again_on_request(laboratory: Laboratory) -> None:
     laboratory.outcomes["focal", 0] = "failed"
     result = laboratory.run("--factors", "focal,anchors")
     assert result.exit_code == 1
     assert laboratory.trained == [("baseline", 0), ("focal", 0), ("anchors", 0)]
     assert len(laboratory.reported) == 1
     assert result.stdout.splitlines()[-1] == (
-        "1 of 3 runs failed (focal, seed 0: Out of memory [step 3].); the other results stand, and the "
-        "same command tries again: python -m ablations run --design alone --factors focal,anchors "
-        "--scale cpu --seeds 1 --study alone-focal-anchors"
+        "1 of 3 jobs failed (focal, seed 0: Out of memory [step 3].); the other results stand. To queue them again: "
+        "python -m ablations retry --study alone-focal-anchors"
     )
     laboratory.outcomes.clear()
+    assert laboratory.run("--factors", "focal,anchors").exit_code == 1
+    assert laboratory.trained == []
+    again = laboratory.command("retry", "--study", "alone-focal-anchors")
+    assert again.stdout.splitlines() == [
+        "Queued again: focal, seed 0.",
+        "To train them: python -m ablations run --design alone --factors focal,anchors --scale cpu --seeds 1 "
+        "--study alone-focal-anchors",
+    ]
     assert laboratory.run("--factors", "focal,anchors").exit_code == 0
     assert laboratory.trained == [("focal", 0)]
+    assert "nothing to queue again" in laboratory.command("retry", "--study", "alone-focal-anchors").stdout
+
+
+def test_whatever_befalls_one_arm_the_others_go_on(laboratory: Laboratory) -> None:
+    laboratory.outcomes |= {("baseline", 0): UserError("The image is damaged."), ("focal", 0): OSError("gone")}
+    result = laboratory.run("--factors", "focal,anchors")
+    assert result.exit_code == 1
+    assert "baseline, seed 0: The image is damaged.; focal, seed 0: OSError: gone" in result.stdout
+    assert jobs(laboratory, "alone-focal-anchors")[2] == ("anchors", "completed")
 
 
 def test_nothing_is_reported_where_every_run_failed(laboratory: Laboratory) -> None:
@@ -229,31 +288,10 @@ def test_interrupting_keeps_what_is_done_and_names_the_command(laboratory: Labor
     command = "python -m ablations run --design alone --factors focal --scale cpu --seeds 1 --study ablation-focal"
     assert result.exit_code == 130
     assert result.stderr == f"Stopped; the same command continues where it was: {command}\n"
+    assert jobs(laboratory, "ablation-focal") == [("baseline", "completed"), ("focal", "waiting")]
     laboratory.outcomes.clear()
     assert laboratory.run(*command.split()[4:]).exit_code == 0
     assert laboratory.trained == [("focal", 0)]
-
-
-def test_a_users_mistake_while_training_is_one_sentence(laboratory: Laboratory) -> None:
-    laboratory.outcomes["baseline", 0] = UserError("The data set is damaged; make it again.")
-    result = laboratory.run("--factors", "focal")
-    assert (result.exit_code, result.stderr) == (2, "Error: The data set is damaged; make it again.\n")
-
-
-def test_another_design_extends_the_study(laboratory: Laboratory) -> None:
-    laboratory.run("--factors", "focal,anchors", "--study", "mine")
-    laboratory.run("--factors", "focal,anchors", "--study", "mine", "--design", "factorial")
-    assert laboratory.trained == [("focal+anchors", 0)]
-    laboratory.run("--factors", "fusion", "--study", "mine")
-    study = laboratory.study("mine")
-    assert [arm["name"] for arm in study["arms"]] == [
-        "baseline",
-        "focal",
-        "anchors",
-        "focal+anchors",
-        "fusion",
-    ]
-    assert [request["design"] for request in study["requests"]] == ["alone", "factorial", "alone"]
 
 
 def test_another_scale_is_refused(laboratory: Laboratory) -> None:
@@ -262,14 +300,13 @@ def test_another_scale_is_refused(laboratory: Laboratory) -> None:
     result = laboratory.run("--factors", "focal", "--scale", "paper", "--study", "ablation-focal")
     assert result.exit_code == 2
     assert "is at scale cpu, not paper" in result.stderr
-    assert "choose another --study" in result.stderr
     assert laboratory.trained == []
     assert laboratory.study("ablation-focal") == before
 
 
 def test_another_data_set_is_refused(laboratory: Laboratory) -> None:
     laboratory.run("--factors", "focal")
-    first = data_fingerprint("cpu", None)
+    first = read_dataset(laboratory.data)["fingerprint"]
     make_data(laboratory.data, "data-2")
     result = laboratory.run("--factors", "focal")
     assert result.exit_code == 2
@@ -277,35 +314,22 @@ def test_another_data_set_is_refused(laboratory: Laboratory) -> None:
     assert laboratory.trained == []
 
 
-def test_a_folder_with_another_run_is_refused_and_the_study_left_alone(laboratory: Laboratory) -> None:
+def test_a_copy_of_the_data_is_the_same_data(laboratory: Laboratory, tmp_path: Path) -> None:
+    import shutil
+
     laboratory.run("--factors", "focal")
-    before = laboratory.study("ablation-focal")
-    path = laboratory.root / "ablation-focal" / "focal-seed0" / "record.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"identity": "other"}))
+    shutil.copytree(laboratory.data, tmp_path / "copy")
+    assert laboratory.run("--factors", "focal", "--data", str(tmp_path / "copy")).exit_code == 0
+    assert laboratory.trained == []
+
+
+def test_changed_configs_are_refused(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    laboratory.run("--factors", "focal")
+    monkeypatch.setattr("experiments.runs.config_digest", lambda path: "edited")
     result = laboratory.run("--factors", "focal", "--seeds", "2")
     assert result.exit_code == 2
-    assert "holds another run" in result.stderr
+    assert "holds baseline, seed 0 as another run" in result.stderr
     assert laboratory.trained == []
-    assert laboratory.study("ablation-focal") == before
-
-
-def test_data_made_by_the_first_run_is_the_studys(laboratory: Laboratory, tmp_path: Path) -> None:
-    laboratory.data.rename(tmp_path / "away")
-    laboratory.run("--factors", "focal")
-    assert laboratory.study("ablation-focal")["data_fingerprint"] == data_fingerprint("cpu", None)
-    shutil.copytree(laboratory.data, tmp_path / "copy")
-    copy = laboratory.run("--factors", "focal", "--data", str(tmp_path / "copy"))
-    assert (copy.exit_code, laboratory.trained) == (0, [])
-
-
-def test_before_data_is_made_its_folder_tells_data_sets_apart(laboratory: Laboratory, tmp_path: Path) -> None:
-    own = laboratory.data.rename(tmp_path / "own")
-    laboratory.outcomes["baseline", 0] = KeyboardInterrupt()
-    laboratory.run("--factors", "focal")
-    assert laboratory.study("ablation-focal")["data_fingerprint"] is None
-    assert laboratory.run("--factors", "focal", "--data", str(own)).exit_code == 2
-    laboratory.outcomes.clear()
-    assert laboratory.run("--factors", "focal").exit_code == 0
 
 
 def test_an_unreadable_study_file_is_named(tmp_path: Path) -> None:
@@ -323,6 +347,103 @@ def test_runs_root_option_and_default_names(laboratory: Laboratory, tmp_path: Pa
     assert not laboratory.root.exists()
 
 
+def test_a_record_that_is_not_here_comes_out_of_the_ledger(laboratory: Laboratory) -> None:
+    import shutil
+
+    laboratory.run("--factors", "focal")
+    identity = laboratory.study("ablation-focal")["runs"][1]["identity"]
+    shutil.rmtree(arm_folder(laboratory.root, identity))  # as on a machine that did not train it
+    assert laboratory.run("--factors", "focal").exit_code == 0
+    assert laboratory.trained == []
+    record = completed_record(arm_folder(laboratory.root, identity), identity)
+    assert record is not None
+    assert record.arm == "focal"
+
+
+def test_status_tells_counts_and_reasons(laboratory: Laboratory) -> None:
+    laboratory.outcomes |= {("focal", 0): "failed", ("pooling", 0): KeyboardInterrupt()}
+    laboratory.run("--factors", "focal,fusion,pooling", "--study", "s")
+    shown = laboratory.command("status", "--study", "s")
+    assert shown.exit_code == 1
+    assert shown.stdout.startswith("Study s at scale cpu: 4 jobs: 2 completed, 1 waiting, 1 failed")
+    assert "failed: focal, seed 0: Out of memory [step 3]." in shown.stdout
+    told = json.loads(laboratory.command("status", "--study", "s", "--json").stdout)
+    assert told["counts"] == {"completed": 2, "running": 0, "waiting": 1, "failed": 1, "pruned": 0}
+    assert [job["state"] for job in told["jobs"]] == ["completed", "failed", "completed", "waiting"]
+
+
+def test_show_tells_delta_scores_and_files(laboratory: Laboratory) -> None:
+    laboratory.run("--factors", "focal", "--seeds", "2")
+    shown = laboratory.command("show", "focal", "--study", "ablation-focal", "--seed", "1").stdout
+    assert "loss_cls.gamma = 3.5" in shown
+    assert "teacher on val at 1: AP Broken 0.250" in shown
+    assert "seed 0" not in shown
+    told = json.loads(laboratory.command("show", "focal", "--study", "ablation-focal", "--json").stdout)
+    assert [one["files"] for one in told["replicates"]] == [["record.json"]] * 2
+    wrong = laboratory.command("show", "focl", "--study", "ablation-focal")
+    assert (wrong.exit_code, wrong.stderr) == (
+        2,
+        "Error: There is no arm in study ablation-focal 'focl': did you mean focal?\n",
+    )
+
+
+def test_a_study_that_is_not_there_is_told_with_those_that_are(laboratory: Laboratory) -> None:
+    laboratory.run("--factors", "focal")
+    result = laboratory.command("status", "--study", "ablation-focl")
+    assert result.exit_code == 2
+    assert "There is no study 'ablation-focl'" in result.stderr
+    assert "ablation-focal" in result.stderr
+
+
+def test_worker_joins_and_trains_what_waits(laboratory: Laboratory) -> None:
+    laboratory.outcomes["baseline", 0] = KeyboardInterrupt()
+    laboratory.run("--factors", "focal")
+    laboratory.outcomes.clear()
+    result = laboratory.command("worker", "--study", "ablation-focal")
+    assert result.exit_code == 0
+    assert sorted(laboratory.trained) == [("baseline", 0), ("focal", 0)]
+
+
+def test_a_worker_with_other_data_is_refused(laboratory: Laboratory, tmp_path: Path) -> None:
+    laboratory.outcomes["baseline", 0] = KeyboardInterrupt()
+    laboratory.run("--factors", "focal")
+    make_data(tmp_path / "own", "own-1")
+    result = laboratory.command("worker", "--study", "ablation-focal", "--data", str(tmp_path / "own"))
+    assert result.exit_code == 2
+    assert "give its data set with --data" in result.stderr
+
+
+def test_a_worker_with_other_configs_is_refused_and_loses_nothing(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laboratory.outcomes["baseline", 0] = KeyboardInterrupt()
+    laboratory.run("--factors", "focal")
+    monkeypatch.setattr("experiments.runs.config_digest", lambda path: "edited")
+    result = laboratory.command("worker", "--study", "ablation-focal")
+    assert result.exit_code == 2
+    assert "use the one that the study was begun with" in result.stderr
+    assert sorted(jobs(laboratory, "ablation-focal")) == [("baseline", "waiting"), ("focal", "waiting")]
+
+
+def test_a_password_is_nowhere_on_disk(laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ablations import storage
+
+    opened = storage.RDBStorage
+
+    def to_a_file(url: str, *arguments: Any, **options: Any) -> Any:
+        return opened(f"sqlite:///{tmp_path / 'server.db'}", {}, **options)
+
+    monkeypatch.setattr(storage, "RDBStorage", to_a_file)
+    laboratory.run("--factors", "focal", "--storage", "postgresql://me:secret@host/name")
+    assert laboratory.study("ablation-focal")["storage"] == "postgresql://me:***@host/name"
+    files = [path for path in (*laboratory.root.rglob("*"), tmp_path / "server.db") if path.is_file()]
+    assert len(files) > 3
+    assert [path for path in files if b"secret" in path.read_bytes()] == []
+    again = laboratory.command("status", "--study", "ablation-focal")
+    assert again.exit_code == 2
+    assert "give the whole address with --storage" in again.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -332,6 +453,12 @@ def test_runs_root_option_and_default_names(laboratory: Laboratory, tmp_path: Pa
         (("--scale", "cuda"), "Error: There is no scale 'cuda': choose one of tiny, cpu, gpu, paper.\n"),
         (("--seeds", "0"), "Error: --seeds is 0, but a study needs at least 1.\n"),
         (("--study", "../up"), "Error: --study '../up' is no folder name: "),
+        (("--study", "arms"), "Error: The study name arms is taken by the runs that all studies share"),
+        (("--design", "fractional", "--factors", "focal"), "Error: The design fractional needs three factors or more"),
+        (("--design", "optuna", "--space", "treshold"), "Error: There is no sampled setting 'treshold': "),
+        (("--design", "optuna", "--objective", "best"), "Error: There is no objective 'best': "),
+        (("--design", "optuna", "--trials", "0"), "Error: --trials is 0, but a search needs at least 1."),
+        (("--storage", "nonsense"), "Error: The storage's address is not understood"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(

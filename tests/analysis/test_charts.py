@@ -2,14 +2,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis.charts import class_map, plot_class_map, write_class_map
-from analysis.results import load_study, results_frame
+from analysis.results import load_study
 from analysis.style import bar_style
-from analysis.table import summarise
+from analysis.summary import summarise
 
 
 def summary_of(folder):
-    study = load_study(folder)
-    return summarise(study, results_frame(study), model="teacher")
+    return summarise(load_study(folder), model="teacher")
 
 
 def test_numbers_and_target_heights(study, add_run):
@@ -39,6 +38,12 @@ def test_a_target_stretches_the_axis_by_a_half_at_most(study, add_run):
         ("2.5x target", True),
     ]
     assert chart.top == pytest.approx(0.2875)  # 1.15 * 0.25, above 1.3 * 0.2
+
+
+def test_a_smaller_k_is_told_in_the_legend(study, add_run):
+    add_run("baseline", 0.2, 0.1, 0.1, 0.09, 0.1)
+    add_run("pooling", 0.2, 0.1, 0.1, 0.09, 0.1, num_tokens=1536, tokens_reduced_from=2048)
+    assert list(class_map(summary_of(study)).heights) == ["baseline", "pooling (K=1536)"]
 
 
 def drawn_words(folder):

@@ -1,93 +1,95 @@
-import math
-import shutil
-
 import pytest
 
-from analysis.results import COLUMNS, find_study, load_study, mean_cells, results_frame, write_results
+from analysis.results import describe_unfinished, find_study, load_study
 from experiments.errors import UserError
+from experiments.studies import read_study, write_study
 
 FIVE = (0.5, 0.1, 0.3, 0.2, 0.4)  # mean 0.3
 
 
-def test_csv_is_literal(study, add_run):
-    add_run("focal", 0.5, None, seed=1, classes=["Crack", "Dent"])
-    add_run("baseline", 0.25, 0.125, seed=10, classes=["Crack", "Dent"])
-    add_run("baseline", 0.5, 0.25, seed=2, classes=["Crack", "Dent"])
-    path = write_results(results_frame(load_study(study)), study / "report" / "results.csv")
-    assert path.read_text().splitlines() == [
-        "arm,seed,model,class,AP,AP50",
-        "baseline,2,teacher,Crack,0.5,1.0",
-        "baseline,2,teacher,Dent,0.25,0.5",
-        "baseline,2,teacher,all,0.375,0.75",
-        "baseline,2,student,Crack,0.25,0.5",
-        "baseline,2,student,Dent,0.125,0.25",
-        "baseline,2,student,all,0.1875,0.375",
-        "baseline,10,teacher,Crack,0.25,0.5",
-        "baseline,10,teacher,Dent,0.125,0.25",
-        "baseline,10,teacher,all,0.1875,0.375",
-        "baseline,10,student,Crack,0.125,0.25",
-        "baseline,10,student,Dent,0.0625,0.125",
-        "baseline,10,student,all,0.09375,0.1875",
-        "focal,1,teacher,Crack,0.5,1.0",
-        "focal,1,teacher,Dent,,",
-        "focal,1,teacher,all,0.5,1.0",
-        "focal,1,student,Crack,0.25,0.5",
-        "focal,1,student,Dent,,",
-        "focal,1,student,all,0.25,0.5",
-    ]
-    assert [entry.name for entry in path.parent.iterdir()] == ["results.csv"]  # no temporary left
+def test_name_levels_and_seed_are_the_studys_not_the_records(study, add_run):
+    add_run("anchors", *FIVE, seed=3, split=2, identity="beef")  # its record says: arm another-name, focal on
+    (run,) = load_study(study).completed
+    assert (run.arm, run.seed, run.entry.split, run.entry.levels["focal"]) == ("anchors", 3, 2, "off")
+    assert (run.record.arm, run.record.study) == ("another-name", "elsewhere")
+    assert run.folder == study.parent / "arms" / "beef"
 
 
-def test_only_completed_arms_reach_the_frame(study, add_run):
+def test_runs_that_the_study_does_not_list_are_not_its(study, add_run):
     add_run("baseline", *FIVE)
-    add_run("burn-in", *FIVE, kind="burn_in")
-    add_run("focal", *FIVE, status="failed", reason="out of memory")
-    loaded = load_study(study)
-    frame = results_frame(loaded)
-    assert list(frame.columns) == COLUMNS
-    assert set(frame["arm"]) == {"baseline"}
-    assert [run.folder for run in loaded.burn_ins] == ["burn-in-0"]
-    assert [run.folder for run in loaded.unfinished] == ["focal-0"]
+    add_run("focal", *FIVE)
+    listed = read_study(study)
+    write_study(listed.model_copy(update={"runs": listed.runs[:1]}), study)
+    assert load_study(study).arms == ["baseline"]
 
 
-def test_arms_stand_baseline_first_then_in_the_factor_tables_order(study, add_run):
-    arms = [
-        "supervised",
-        "pooling",
-        "anchors+pooling",
-        "focal+anchors",
-        "focal+pooling",
-        "anchors",
-        "baseline",
-        "focal",
+def test_one_run_may_be_two_arms(study, add_run):
+    add_run("baseline", *FIVE, identity="beef")
+    add_run("trial-1", *FIVE, identity="beef", sampled=True)
+    assert [(run.arm, run.record.identity) for run in load_study(study).completed] == [
+        ("baseline", "beef"),
+        ("trial-1", "beef"),
     ]
-    for arm in arms:
+
+
+def test_every_listed_run_is_completed_or_told(study, add_run, add_burn_in):
+    add_burn_in("burn", *FIVE)
+    add_burn_in("of-another-study", *FIVE)
+    add_run("baseline", *FIVE, burn_in="burn")
+    add_run("anchors", recorded=False)
+    add_run("focal", status="failed", reason="out of memory", log_tail=["step 12", "CUDA out of memory"])
+    add_run("fusion", status="pruned", reason="flat loss")
+    add_run("pooling", status="running", num_tokens=1536, tokens_reduced_from=2048)
+    loaded = load_study(study)
+    assert loaded.arms == ["baseline"]
+    assert [burn_in.folder.name for burn_in in loaded.burn_ins] == ["burn"]
+    assert [(run.arm, run.status) for run in loaded.unfinished] == [
+        ("anchors", "missing"), ("focal", "failed"), ("fusion", "pruned"), ("pooling", "running"),
+    ]  # fmt: skip
+    failed = loaded.unfinished[1]
+    assert failed.log_tail == ("step 12", "CUDA out of memory")
+    assert failed.record == str(study.parent / "arms" / "focal-0" / "record.json")
+
+
+def test_unfinished_runs_are_told_one_a_line_and_waiting_ones_together(study, add_run):
+    add_run("baseline", *FIVE)
+    for seed in (0, 1):
+        add_run("anchors", seed=seed, recorded=False)
+    add_run("fusion", seed=1, recorded=False)
+    add_run("focal", status="failed", reason="out of memory", log_tail=["a line of the log"])
+    add_run("pooling", status="running", num_tokens=1536, tokens_reduced_from=2048)
+    arms = study.parent / "arms"
+    assert describe_unfinished(load_study(study).unfinished) == [
+        f"focal, seed 0, failed: out of memory ({arms}/focal-0/record.json)",
+        f"pooling, seed 0, K=1536 instead of 2048, still running ({arms}/pooling-0/record.json)",
+        "waiting, no record yet: anchors, seeds 0, 1; fusion, seed 1",
+    ]
+
+
+def test_arms_stand_baseline_first_then_in_the_factor_tables_order_then_controls_and_samples(study, add_run):
+    add_run("trial-10", *FIVE, sampled=True)
+    add_run("trial-9", *FIVE, sampled=True, levels={"focal": "on"})
+    add_run("control", *FIVE)
+    for arm in ("pooling", "anchors+pooling", "focal+anchors", "focal+pooling", "anchors", "baseline", "focal"):
         add_run(arm, *FIVE)
     assert load_study(study).arms == [
-        "baseline", "focal", "anchors", "pooling",
-        "focal+anchors", "focal+pooling", "anchors+pooling", "supervised",
+        "baseline", "focal", "anchors", "pooling", "focal+anchors", "focal+pooling", "anchors+pooling",
+        "control", "trial-10", "trial-9",
     ]  # fmt: skip
 
 
-def test_means_and_sample_deviation(study, add_run):
-    add_run("baseline", 0.1, None, seed=0, classes=["Crack", "Dent"])
-    add_run("baseline", 0.3, 0.5, seed=1, classes=["Crack", "Dent"])
-    cells = mean_cells(results_frame(load_study(study)), model="teacher")["baseline"]
-    assert cells["Crack"].mean == pytest.approx(0.2)
-    assert cells["Crack"].std == pytest.approx(0.2 / math.sqrt(2))
-    assert cells["Crack"].values == {0: 0.1, 1: 0.3}
-    assert (cells["Dent"].mean, cells["Dent"].std, cells["Dent"].values) == (0.5, None, {0: None, 1: 0.5})
-
-
-def test_student_cells_are_the_students(study, add_run):
-    add_run("baseline", *FIVE)
-    cells = mean_cells(results_frame(load_study(study)), model="student")["baseline"]
-    assert cells["Broken"].mean == pytest.approx(0.25)
+def test_a_smaller_k_marks_the_arms_name(study, add_run):
+    add_run("baseline", *FIVE, num_tokens=1024)
+    add_run("pooling", *FIVE, seed=0, num_tokens=2048)
+    add_run("pooling", *FIVE, seed=1, num_tokens=1536, tokens_reduced_from=2048)
+    loaded = load_study(study)
+    assert loaded.label("baseline") == "baseline"
+    assert loaded.label("pooling") == "pooling (K=1536/2048)"
+    assert (loaded.tokens("baseline"), loaded.tokens("pooling")) == ((1024,), (1536, 2048))
 
 
 def test_unknown_study_names_the_existing_ones(study, add_run):
-    add_run("baseline", *FIVE)
-    (study.parent / "not_a_study").mkdir()
+    add_run("baseline", *FIVE)  # makes runs/arms, which is no study
     with pytest.raises(UserError, match=r"There is no study 'fokal' in .*; existing studies: focal\."):
         find_study("fokal", study.parent)
     assert find_study("focal", study.parent) == study
@@ -95,17 +97,26 @@ def test_unknown_study_names_the_existing_ones(study, add_run):
         find_study("focal", study.parent / "nowhere")
 
 
+def test_a_folder_without_study_json_is_no_study(study, add_run):
+    add_run("baseline", *FIVE)
+    with pytest.raises(UserError, match=r"runs/arms holds no study\.json, so it is no study"):
+        load_study(study.parent / "arms")
+
+
 def test_study_without_completed_runs_says_what_there_is(study, add_run):
     add_run("baseline", status="running")
-    add_run("burn-in", *FIVE, kind="burn_in")
     add_run("focal", status="failed", reason="out of memory")
     add_run("anchors", status="pruned")
+    add_run("pooling", recorded=False)
+    arms = study.parent / "arms"
     with pytest.raises(UserError) as caught:
         load_study(study)
     assert str(caught.value) == (
         "Study 'focal' has no completed run of an arm to report; it holds: "
-        "burn-in, seed 0 (burn-in-0) completed; anchors, seed 0 (anchors-0) pruned: no reason recorded; "
-        "baseline, seed 0 (baseline-0) still running; focal, seed 0 (focal-0) failed: out of memory."
+        f"baseline, seed 0, still running ({arms}/baseline-0/record.json); "
+        f"focal, seed 0, failed: out of memory ({arms}/focal-0/record.json); "
+        f"anchors, seed 0, pruned: no reason recorded ({arms}/anchors-0/record.json); "
+        "waiting, no record yet: pooling, seed 0."
     )
 
 
@@ -122,6 +133,13 @@ def test_unreadable_record_is_named(study, add_run):
         load_study(study)
 
 
+def test_a_record_of_another_run_is_refused(study, add_run):
+    record = add_run("baseline", *FIVE, identity="beef") / "record.json"
+    record.write_text(record.read_text().replace("beef", "cafe"))
+    with pytest.raises(UserError, match=r"arms/beef/record\.json is of another run \(cafe\)"):
+        load_study(study)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -132,15 +150,14 @@ def test_unreadable_record_is_named(study, add_run):
 def test_mixed_data_sets_are_refused_naming_the_runs(study, add_run, data):
     add_run("baseline", 0.1, 0.2, classes=["Crack", "Dent"])
     add_run("focal", 0.1, 0.2, classes=["Crack", "Dent"], data=data)
-    with pytest.raises(UserError, match=r"mixes runs on different data, \[baseline-0: bits.*; focal-0: bits"):
+    with pytest.raises(
+        UserError, match=r"mixes runs on different data, \[baseline, seed 0: bits.*; focal, seed 0: bits"
+    ):
         load_study(study)
 
 
-def test_two_completed_runs_of_one_arm_and_seed_are_refused(study, add_run):
-    add_run("focal", *FIVE, folder="one")
-    add_run("focal", *FIVE, folder="two")
-    with pytest.raises(UserError, match="holds arm 'focal' with seed 0 twice, in one and two"):
+def test_an_arm_and_seed_listed_twice_are_refused(study, add_run):
+    add_run("focal", *FIVE, identity="one")
+    add_run("focal", identity="two", recorded=False)
+    with pytest.raises(UserError, match=r"study\.json lists arm 'focal' with seed 0 twice, as one and two"):
         load_study(study)
-    shutil.rmtree(study / "two")
-    add_run("focal", folder="two", status="failed", reason="out of memory")  # a failed attempt is no duplicate
-    assert [run.folder for run in load_study(study).completed] == ["one"]

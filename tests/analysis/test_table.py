@@ -4,14 +4,14 @@ import json
 import pytest
 from rich.console import Console
 
-from analysis.results import load_study, results_frame
-from analysis.table import as_plain, print_summary, report_study, summarise
+from analysis.results import load_study
+from analysis.summary import as_plain, summarise
+from analysis.table import print_summary, report_study
 from experiments.errors import UserError
 
 
 def summary_of(folder, model="teacher"):
-    study = load_study(folder)
-    return summarise(study, results_frame(study), model=model)
+    return summarise(load_study(folder), model=model)
 
 
 def printed(folder, model="teacher"):
@@ -81,24 +81,47 @@ def test_no_completed_baseline(study, add_run):
     add_run("baseline", status="failed", reason="disk full")
     text = printed(study)
     assert "Undefined for focal: the study has no completed run of the arm 'baseline'." in text
-    assert "baseline, seed 0 (baseline-0) failed: disk full" in text
+    assert "baseline, seed 0, failed: disk full (" in text
 
 
-def test_burn_ins_and_unfinished_runs_stand_below_the_table(study, add_run):
-    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4)
-    add_run("burn-in", 0.4, 0.0, None, 0.1, 0.3, kind="burn_in")
-    add_run("focal", status="failed", reason="CUDA [out of memory]")
+def test_burn_ins_and_unfinished_runs_stand_below_the_table(study, add_run, add_burn_in):
+    add_burn_in("burn", 0.4, 0.0, None, 0.1, 0.3)
+    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4, burn_in="burn")
+    add_run("focal", status="failed", reason="CUDA [out of memory]", log_tail=["a line of the log"])
     add_run("anchors", status="pruned", reason="flat loss")
     add_run("pooling", status="running")
+    add_run("fusion", recorded=False)
     text = printed(study)
-    assert rows(text, "burn-in") == rows(text, "focal") == []
-    below = " ".join(text[text.index("Burn-ins") :].split())
-    assert below.startswith(
-        "Burn-ins (not arms): burn-in, seed 0 (burn-in-0): AP of the teacher Broken 0.400, Chipped 0.000, "
-        "Scratched -, Severe_Rust 0.100, Tip_Wear 0.300, all 0.200 Not in the table: "
-        "anchors, seed 0 (anchors-0) pruned: flat loss focal, seed 0 (focal-0) failed: CUDA [out of memory] "
-        "pooling, seed 0 (pooling-0) still running"
+    assert rows(text, "burn") == rows(text, "focal") == rows(text, "fusion") == []
+    arms = study.parent / "arms"
+    burn_ins, unfinished = text[text.index("Burn-ins") :].split("Not in the table:\n")
+    assert " ".join(burn_ins.split()) == (
+        "Burn-ins (not arms): burn-in, seed 0 (burn): AP of the teacher Broken 0.400, Chipped 0.000, "
+        "Scratched -, Severe_Rust 0.100, Tip_Wear 0.300, all 0.200"
     )
+    assert unfinished.splitlines() == [  # a path stands whole in its line
+        f"  focal, seed 0, failed: CUDA [out of memory] ({arms}/focal-0/record.json)",
+        f"  anchors, seed 0, pruned: flat loss ({arms}/anchors-0/record.json)",
+        f"  pooling, seed 0, still running ({arms}/pooling-0/record.json)",
+        "  waiting, no record yet: fusion, seed 0",
+    ]
+
+
+def test_a_smaller_k_is_told_in_the_tables_and_below(study, add_run):
+    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4, num_tokens=1024)
+    add_run("pooling", 0.5, 0.1, 0.3, 0.2, 0.4, num_tokens=1536, tokens_reduced_from=2048)
+    text = printed(study)
+    assert text.count("pooling (K=1536)") == 2
+    assert "baseline (K" not in text
+    assert "pooling, seed 0, ran with K=1536 instead of 2048, which ran out of memory." in " ".join(text.split())
+
+
+def test_arms_of_one_seed_on_different_splits_are_pointed_out(study, add_run):
+    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4)
+    add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.4, split=1)
+    text = " ".join(printed(study).split())
+    assert "The arms of seed 0 differ in their labelled split" in text
+    assert "split 0: baseline; split 1: focal." in text
 
 
 def test_other_classes_have_only_their_own_targets(study, add_run):
@@ -114,7 +137,7 @@ def test_runs_of_different_length_are_pointed_out(study, add_run):
     add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.4, iterations=800)
     text = " ".join(printed(study).split())
     assert "differ in scale or length" in text
-    assert "cpu, 400 iterations: baseline-0; cpu, 800 iterations: focal-0" in text
+    assert "cpu, 400 iterations: baseline, seed 0; cpu, 800 iterations: focal, seed 0" in text
 
 
 def test_a_run_without_the_models_validation_is_named(study, add_run):
@@ -146,6 +169,8 @@ def test_fits_a_terminal_of_100_columns(study, add_run):
 def test_json_is_plain_and_complete(study, add_run):
     add_run("baseline", 0.5, 0.1, 0.3, 0.05, 0.4)
     add_run("focal", 0.5, None, 0.3, 0.3, 0.4)
+    add_run("fusion", status="failed", reason="out of memory", log_tail=["step 12", "CUDA out of memory"])
+    add_run("pooling", recorded=False)
     plain = json.loads(json.dumps(as_plain(summary_of(study, "student"), []), allow_nan=False))
     assert (plain["study"], plain["scales"], plain["model"], plain["split"]) == (
         "focal",
@@ -162,3 +187,9 @@ def test_json_is_plain_and_complete(study, add_run):
         {"target": "conservative", "label": "5x", "verdict": "met"},
         {"target": "optimistic", "label": "8x", "verdict": "missed"},
     ]
+    failed, waiting = plain["unfinished"]
+    assert (failed["arm"], failed["reason"]) == ("fusion", "out of memory")
+    assert failed["log_tail"] == ["step 12", "CUDA out of memory"]
+    assert failed["record"] == str(study.parent / "arms" / "fusion-0" / "record.json")
+    assert (waiting["arm"], waiting["status"]) == ("pooling", "missing")
+    assert plain["search"] is None

@@ -45,7 +45,15 @@ def test_a_value_of_another_kind_is_refused(value: object) -> None:
         set_path(load_config("cpu"), GAMMA, value)
 
 
-@pytest.mark.parametrize("dotted", ["resume", "train_dataloader.dataset.data_root", "train_dataloader.sampler.seed"])
+@pytest.mark.parametrize(
+    "dotted",
+    [
+        "resume",
+        "train_dataloader.dataset.data_root",
+        "train_dataloader.dataset.split",
+        "train_dataloader.sampler.seed",
+    ],
+)
 def test_what_a_run_decides_itself_cannot_be_set(dotted: str) -> None:
     with pytest.raises(UserError, match=rf"{dotted} is set by the program"):
         load_config("cpu", {dotted: "x"})

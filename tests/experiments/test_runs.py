@@ -7,7 +7,14 @@ import pytest
 
 from experiments.errors import UserError
 from experiments.records import Data, Record, read_record, write_record
-from experiments.runs import completed_record, config_digest, data_fingerprint, run_folder, run_identity
+from experiments.runs import (
+    completed_record,
+    config_digest,
+    data_fingerprint,
+    default_split,
+    run_folder,
+    run_identity,
+)
 
 
 def record(**changes: object) -> Record:
@@ -19,10 +26,17 @@ def record(**changes: object) -> Record:
 
 
 def test_everything_that_decides_the_outcome_is_in_the_identity() -> None:
-    base = {"config": "tiny", "delta": {"a": 1}, "seed": 0, "data_fingerprint": "f"}
-    changes = ({}, {"config": "cpu"}, {"delta": {"a": 2}}, {"seed": 1}, {"data_fingerprint": "g"})
+    base = {"config": "tiny", "delta": {"a": 1}, "seed": 0, "split": 0, "data_fingerprint": "f"}
+    changes = ({}, {"config": "cpu"}, {"delta": {"a": 2}}, {"seed": 1}, {"split": 1}, {"data_fingerprint": "g"})
     assert len({run_identity(**{**base, **change}) for change in changes}) == len(changes)
     assert run_identity(**{**base, "delta": {"x": 1, "y": 2}}) == run_identity(**{**base, "delta": {"y": 2, "x": 1}})
+
+
+def test_seeds_are_splits_where_labels_can_be_dealt_out_anew(tmp_path: Path) -> None:
+    assert [default_split(seed, tmp_path) for seed in (0, 3)] == [0, 0]
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "train_unlabeled_truth.json").write_text("{}")
+    assert [default_split(seed, tmp_path) for seed in (0, 3)] == [0, 3]
 
 
 def test_comments_do_not_change_a_config_but_values_and_bases_do(tmp_path: Path) -> None:

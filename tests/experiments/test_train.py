@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments import train
 from experiments.errors import UserError
 from experiments.records import Record, read_record
 from experiments.train import train_run
@@ -82,6 +84,19 @@ def test_a_failure_is_recorded_with_its_reason(tiny_data: Path, runs: Path) -> N
     assert read_record(runs / "s" / "diverging-seed0").reason == record.reason
 
 
+def test_a_failure_that_was_waited_for_is_taken_and_one_from_before_is_tried_again(
+    tiny_data: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"arm": "waited", "delta": {"optim_wrapper.optimizer.lr": 1e30}}
+    failed = run(tiny_data, runs, **options)
+    assert failed.status == "failed"
+    assert failed.log_tail[-1].startswith(failed.reason.split("(")[1].split(":")[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "locked", lambda folder, waiting: nullcontext(True))
+        assert run(tiny_data, runs, **options) == failed
+    assert run(tiny_data, runs, **options) != failed
+
+
 def test_a_setting_that_cannot_be_built_is_a_users_error(tiny_data: Path, runs: Path) -> None:
     with pytest.raises(UserError, match=r"num_heads=3 does not divide"):
         run(tiny_data, runs, arm="heads", delta={"model.detector.backbone.mvvit.num_heads": 3})
@@ -140,6 +155,23 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_data: Path, tmp_path
     assert len(record.resumed_from) == 1
     assert 2 <= record.resumed_from[0] < 12
     assert [v.iteration for v in record.validations] == [12, 12]
+
+
+def test_the_split_is_part_of_run_and_burn_in(tiny_data: Path, tmp_path: Path) -> None:
+    import torch
+    from mmengine import Config
+
+    records = [run(tiny_data, tmp_path, folder=tmp_path / "runs" / str(split), split=split) for split in (0, 1)]
+    assert [record.split for record in records] == [0, 1]
+    assert records[0].identity != records[1].identity
+    assert records[0].burn_in != records[1].burn_in
+    for number in (0, 1):
+        config = Config.fromfile(tmp_path / "runs" / str(number) / "tiny.py", import_custom_modules=False)
+        assert config.train_dataloader.dataset.split == number
+    biases = [torch.load(tmp_path / "runs" / name / "weights.pth")["student.rpn_head.rpn_cls.bias"] for name in "01"]
+    assert not torch.equal(*biases)  # same seed and settings, other groups
+    seeded = run(tiny_data, tmp_path, seed=1, delta={"train_cfg.max_iters": 1})
+    assert seeded.split == 1
 
 
 def test_the_plans_setting_is_built_whole_and_steps(build_model: Callable[..., Any]) -> None:

@@ -14,6 +14,7 @@ import models  # noqa: F401  (installs the operators before mmdet is imported)
 from experiments.config import load_config
 from experiments.data.dataset import multi_view_collate
 from experiments.data.sampler import MixedGroupSampler
+from experiments.data.splits import read_parts
 from experiments.data.transforms import ColorAugmentation, FlipGroup
 from experiments.errors import UserError
 
@@ -119,6 +120,21 @@ def test_unlabelled_groups_carry_no_boxes(train_set: Any) -> None:
     samples = train_set[4]["data_samples"]["unsup_teacher"]
     assert sum(len(sample.gt_instances) for sample in samples) == 0
     assert sum(len(sample.gt_instances) for sample in train_set[0]["data_samples"]["sup"]) > 0
+
+
+def test_a_split_decides_which_groups_are_labelled(tiny_data: Path, train_set: Any) -> None:
+    config = load_config("tiny").train_dataloader.dataset
+    config.update(data_root=str(tiny_data), split=1)
+    dataset = DATASETS.build(config)
+    assert [len(part) for part in dataset.datasets] == [4, 4]
+    groups = [[part.get_data_info(i) for i in range(4)] for part in dataset.datasets]
+    expected = read_parts(tiny_data, config.labelled, config.unlabelled, split=1)
+    assert [[g["group"] for g in part] for part in groups] == [[g.name for g in part] for part in expected]
+    assert {g["group"] for g in groups[0]} != {train_set.get_data_info(i)["group"] for i in range(4)}
+    boxes = [sum(len(view["instances"]) for g in part for view in g["views"]) for part in groups]
+    assert boxes[0] > 0
+    assert boxes[1] == 0
+    assert len({view["img_id"] for g in groups[1] for view in g["views"]}) == 4 * 8
 
 
 def test_groups_of_different_sizes_cannot_share_a_batch() -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import models  # noqa: F401
+from experiments.clock import Clock
 from experiments.hooks.record import RecordHook, validation_of
 from experiments.records import Data, Record, Score
 
@@ -44,6 +45,8 @@ def test_a_validation_lost_to_a_kill_is_made_up_for(
         val_loop=SimpleNamespace(run=lambda: done.append(1)),
         model=SimpleNamespace(student=SimpleNamespace(backbone=SimpleNamespace(mvvit=SimpleNamespace(tokens_per_level=[1])))),
     )  # fmt: skip
-    RecordHook(record=record, folder=tmp_path, weights=None).before_train(runner)
+    hook = RecordHook(record=record, folder=tmp_path, weights=None, harness=Clock())
+    hook.before_train(runner)
+    hook.before_train_epoch(runner)
     assert len(done) == calls
     assert record.resumed_from == ([iteration] if iteration else [])

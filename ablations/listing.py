@@ -1,0 +1,73 @@
+"""The factor table as it is printed, and as JSON."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ablations.factors import FACTORS, Choice, Range, Setting, plain
+
+
+def factors_as_plain() -> list[dict[str, Any]]:
+    """Every factor with its settings, values, search ranges and config paths."""
+    return [
+        {
+            "name": factor.name,
+            "title": factor.title,
+            "meaning": factor.meaning,
+            "settings": [_setting(setting) for setting in factor.settings],
+        }
+        for factor in FACTORS
+    ]
+
+
+def print_factors(console: Console) -> None:
+    """The values of every factor as a table, then its meaning and config paths."""
+    table = Table("factor", "setting", "off", "on", "search")
+    for factor in FACTORS:
+        for row, setting in enumerate(factor.settings):
+            table.add_row(
+                factor.name if row == 0 else "",
+                setting.name,
+                _text(plain(setting.off)),
+                _text(plain(setting.on)),
+                _search_text(setting),
+                end_section=setting is factor.settings[-1],
+            )
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    console.print(table)
+    for factor in FACTORS:  # paths are too long for a column and there to be copied: one a line, never wrapped
+        console.print(f"\n[bold]{factor.name}[/bold] ({factor.title}): {factor.meaning}", highlight=False)
+        for path in (path for setting in factor.settings for path in setting.paths):
+            console.print(f"  {path}", highlight=False, soft_wrap=True)
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    return {
+        "name": setting.name,
+        "paths": list(setting.paths),
+        "off": plain(setting.off),
+        "on": plain(setting.on),
+        "search": _search(setting.search),
+    }
+
+
+def _search(search: Range | Choice | None) -> dict[str, Any] | None:
+    """``{"low", "high"}`` of a range, ``{"options"}`` of a choice, ``None`` where nothing is sampled."""
+    if isinstance(search, Range):
+        return {"low": search.low, "high": search.high}
+    return {"options": [plain(option) for option in search.options]} if search else None
+
+
+def _search_text(setting: Setting) -> str:
+    search = setting.search
+    if isinstance(search, Range):
+        return f"{search.low}-{search.high}"
+    if search is None or search.options == (setting.off, setting.on):
+        return "off|on" if search else "-"
+    return "|".join(str(option) for option in search.options)
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,216 @@
+"""What a request would train, could tell, and would cost, before anything runs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ablations.arms import JOIN, Arm
+from ablations.cost import Cost, estimate_cost
+from ablations.estimability import Estimability, describe
+from ablations.evidence import comparable
+from ablations.objective import HARD_CLASSES
+from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
+from ablations.request import Request
+from ablations.space import Row, describe_space
+from ablations.status import duration
+from experiments.records import RECORD_NAME, Record, read_record
+from experiments.runs import BURN_IN_STUDY, data_fingerprint, data_folder, default_split, run_identity
+from experiments.studies import ARMS_FOLDER
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``trained`` counts the runs that are completed already; it and ``cost`` know nothing before the data are made.
+
+    ``noise`` and ``smallest`` are keyed by hard class; ``space`` is what a search samples, ``trials`` how often.
+    """
+
+    request: Request
+    estimability: Estimability
+    runs: int
+    trained: int
+    cost: Cost
+    noise: dict[str, Noise]
+    smallest: dict[str, SmallestEffect]
+    space: tuple[Row, ...]
+    trials: int
+
+
+def plan(request: Request, *, workers: int = 1) -> Plan:
+    """Work out the plan of a request from what lies in its runs folder."""
+    fingerprint = data_fingerprint(request.scale, request.data)
+    folder = data_folder(request.scale, request.data)
+    records = comparable(_records(request.runs_root), config=request.scale, data=fingerprint) if fingerprint else []
+    completed = {record.identity for record in records}
+    missing: list[dict[str, Any]] = []
+    new_seeds = set()
+    for seed in range(request.seeds):
+        split = default_split(seed, folder) if fingerprint else seed
+        for arm in request.arms:
+            if fingerprint is None or completed.isdisjoint({
+                run_identity(config=request.scale, delta=arm.delta, seed=seed, split=split, data_fingerprint=fingerprint)
+            }):  # fmt: skip
+                missing.append(arm.delta)
+                new_seeds.add(seed)
+    trials = request.search.trials if request.search else 0
+    begun = {record.seed for record in records if record.kind == "burn_in"}
+    varied = [name for name in request.factors if any(arm.levels[name] == "on" for arm in request.arms)]
+    described = describe(request.arms, varied)
+    noise = measure_noise(records)
+    return Plan(
+        request=request,
+        estimability=described,
+        runs=(len(request.arms) + trials) * request.seeds,
+        trained=len(request.arms) * request.seeds - len(missing),
+        cost=estimate_cost(
+            records, [*missing, *[{}] * (trials * request.seeds)],
+            burn_ins=len(new_seeds - begun) if request.scale != "paper" else 0, workers=workers,
+        ),
+        noise={name: noise[name] for name in HARD_CLASSES if name in noise},
+        smallest={
+            name: smallest_effect(noise.get(name), request.arms, varied, replicates=request.seeds) for name in HARD_CLASSES
+        },
+        space=tuple(describe_space(request.search.space)) if request.search else (),
+        trials=trials,
+    )  # fmt: skip
+
+
+def as_plain(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON holds it."""
+    request = plan.request
+    return {
+        "study": request.study,
+        "design": request.design,
+        "factors": request.factors,
+        "scale": request.scale,
+        "seeds": request.seeds,
+        "arms": [{"name": arm.name, "levels": arm.levels, "delta": arm.delta} for arm in request.arms],
+        "runs": plan.runs,
+        "trained": plan.trained,
+        "estimability": asdict(plan.estimability),
+        "cost": asdict(plan.cost),
+        "noise": {name: asdict(noise) for name, noise in plan.noise.items()},
+        "smallest_effect": {name: asdict(effect) for name, effect in plan.smallest.items()},
+        "space": [row._asdict() for row in plan.space],
+        "trials": plan.trials,
+    }
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """The arms, the aliases, what can be told, what it costs and what would be found."""
+    request = plan.request
+
+    def say(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    console.print(_arms_table(request.arms))
+    if plan.space:
+        console.print(_space_table(plan.space, plan.trials))
+    if plan.estimability.aliases:
+        console.print(_alias_table(plan.estimability))
+    for sentence in plan.estimability.sentences:
+        say(sentence)
+    say(
+        f"{plan.runs} runs at scale {request.scale} ({len(request.arms)} arms{f' + {plan.trials} settings' if plan.trials else ''}"
+        f" x {request.seeds} seeds), {plan.trained} trained already."
+    )
+    say(_cost_sentence(plan.cost, request.scale))
+    if plan.estimability.factors and not plan.space:
+        for name, effect in plan.smallest.items():
+            say(_effect_sentence(name, effect, plan.noise.get(name)))
+
+
+def print_noise(request: Request, console: Console) -> None:
+    """The run-to-run deviation of every class that the runs at this scale, on this data, have shown so far."""
+    fingerprint = data_fingerprint(request.scale, request.data)
+    assert fingerprint is not None
+    noise = measure_noise(comparable(_records(request.runs_root), config=request.scale, data=fingerprint))
+    table = Table(
+        "class", "deviation within arms", "freedom", "paired", "freedom", box=box.SIMPLE_HEAD, title_justify="left",
+        title=f"Run-to-run standard deviation of AP (teacher, val) at scale {request.scale}",
+    )  # fmt: skip
+    for name, one in noise.items():
+        figures = [
+            text
+            for spread in (one.within, one.paired)
+            for text in ((f"{spread.std:.3f}", str(spread.degrees)) if spread else ("-", "-"))
+        ]
+        table.add_row(name, *figures)
+    console.print(table)
+    console.print(
+        Text("Paired: what is left between arms of the same seed; it counts from 4 degrees of freedom on."),
+        soft_wrap=True,
+    )
+
+
+def _records(runs_root: Path) -> list[Record]:
+    folders = [runs_root / ARMS_FOLDER, runs_root / BURN_IN_STUDY]
+    return [read_record(path.parent) for folder in folders for path in sorted(folder.glob(f"*/{RECORD_NAME}"))]
+
+
+def _arms_table(arms: Sequence[Arm]) -> Table:
+    factors = list(arms[0].levels)
+    table = Table("arm", *factors, "settings changed", box=box.SIMPLE_HEAD)
+    for arm in arms:
+        marks = ["on" if arm.levels[name] == "on" else "·" for name in factors]
+        table.add_row(Text(arm.name if JOIN not in arm.name else _short(arm)), *marks, str(len(arm.delta)))
+    return table
+
+
+def _short(arm: Arm) -> str:
+    """The name of a combination as how many factors are on: the columns beside it tell which."""
+    return f"{sum(level == 'on' for level in arm.levels.values())} on"
+
+
+def _space_table(rows: Sequence[Row], trials: int) -> Table:
+    table = Table(
+        "sampled",
+        "kind",
+        "range",
+        title=f"{trials} settings, sampled by TPE",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    for row in rows:
+        table.add_row(row.name, row.kind, Text(row.range))
+    return table
+
+
+def _alias_table(described: Estimability) -> Table:
+    title = "Aliases: effects that share one figure"
+    table = Table(
+        "effect", "aliased with", "and of higher order", title=title, title_justify="left", box=box.SIMPLE_HEAD
+    )
+    for group in described.aliases:
+        first, *others = group.effects
+        table.add_row(first, ", ".join(others) or "-", str(group.higher))
+    return table
+
+
+def _cost_sentence(cost: Cost, scale: str) -> str:
+    if cost.hours is None:
+        return (
+            f"Cost: not known, since nothing at scale {scale} has been measured on this data; `make noise` measures it."
+        )
+    if cost.hours == 0:
+        return "Cost: nothing is left to train."
+    parts = f"arms {duration((cost.run_hours or 0) * 3600)}, burn-ins {duration((cost.burn_in_hours or 0) * 3600)}"
+    told = f"Cost: about {cost.hours:.2f} hours ({parts} of one worker)"
+    return f"{told}, by the times of {cost.records} runs on {cost.device}."
+
+
+def _effect_sentence(name: str, effect: SmallestEffect, noise: Noise | None) -> str:
+    if effect.ap is None:
+        return f"Smallest effect on {name}: not known. {effect.reason}"
+    assert noise is not None
+    assert noise.spread is not None
+    return (
+        f"Smallest effect on {name} that it would find (80 % power, 5 % shared by {effect.tests} tests): {effect.ap:.3f} AP, at "
+        f"the run-to-run deviation of {noise.spread.std:.3f}, measured with {noise.spread.degrees} degrees of freedom."
+    )

@@ -1,0 +1,127 @@
+"""What a command line asks for, checked: a request."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablations.arms import Arm, arm_with
+from ablations.designs import arms_of
+from ablations.factors import FACTORS, select, unknown
+from ablations.ledger import GRACE
+from ablations.space import SPACES, describe_space
+from ablations.storage import hidden
+from experiments import paths
+from experiments.errors import UserError
+from experiments.runs import BURN_IN_STUDY
+from experiments.studies import ARMS_FOLDER, Search
+
+SCALES = ("tiny", "cpu", "gpu", "paper")
+DEFAULT_SCALE = "cpu"
+DEFAULT_TRIALS = 20
+SAMPLED = "optuna"
+OBJECTIVES = ("pareto", "ratio")
+RESERVED = (BURN_IN_STUDY, ARMS_FOLDER)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Arms with seeds 0 to ``seeds`` - 1, and a search where settings are sampled.
+
+    ``data`` is the data set folder, ``None`` for the scale's own; ``storage`` is the ledger's, ``None`` for a SQLite file
+    in the study's folder; ``command`` is the line that repeats the request, without a password.
+    """
+
+    study: str
+    design: str
+    factors: list[str]
+    arms: list[Arm]
+    scale: str
+    seeds: int
+    data: Path | None
+    runs_root: Path
+    command: str
+    search: Search | None = None
+    storage: str | None = None
+    grace: float = GRACE
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return self.runs_root / self.study
+
+
+def request_of(
+    *, design: str, factors: str, scale: str, seeds: int, control: bool, space: str, objective: str, trials: int,
+    study: str | None, data: Path | None, runs_root: Path | None, storage: str | None, grace: float = GRACE,
+) -> Request:  # fmt: skip
+    """Check the options of a command and put them together.
+
+    Raises:
+        UserError: an option is wrong; the sentence names it.
+    """
+    chosen = select(names_in(factors))
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    if seeds < 1:
+        raise UserError(f"--seeds is {seeds}, but a study needs at least 1.")
+    names = [factor.name for factor in chosen]
+    search = _search(space, objective, trials) if design == SAMPLED else None
+    arms = [arm_with(())] if search else arms_of(design, chosen, control=control)
+    if search and control:
+        raise UserError("--control belongs to a design's arms, not to --design optuna: run it with another design.")
+    name = study or _default_name(design, names, scale, search)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
+        raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")
+    if name in RESERVED:
+        raise UserError(f"The study name {name} is taken by the runs that all studies share: choose another --study.")
+    options = {
+        "--design": design,
+        "--factors": None if search else ",".join(names),
+        "--space": space if search else None,
+        "--objective": objective if search else None,
+        "--trials": str(trials) if search else None,
+        "--scale": scale,
+        "--seeds": str(seeds),
+        "--study": name,
+        "--data": str(data.resolve()) if data else None,
+        "--runs-root": str(runs_root.resolve()) if runs_root else None,
+        "--storage": hidden(storage) if storage else None,
+    }
+    words = [word for option, value in options.items() if value for word in (option, value)]
+    return Request(
+        study=name, design=design, factors=names, arms=arms, scale=scale, seeds=seeds,
+        data=data.resolve() if data else None, runs_root=(runs_root or paths.runs_root()).resolve(),
+        command=shlex.join(["python", "-m", "ablations", "run", *words, *(["--control"] if control else [])]),
+        search=search, storage=storage, grace=grace,
+    )  # fmt: skip
+
+
+def names_in(text: str) -> list[str]:
+    """``"focal, anchors"`` -> ``["focal", "anchors"]``."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _search(space: str, objective: str, trials: int) -> Search:
+    settings = list(SPACES[space]) if space in SPACES else names_in(space)
+    describe_space(settings)  # refuses unknown names
+    if objective not in OBJECTIVES:
+        raise unknown("objective", objective, OBJECTIVES)
+    if trials < 1:
+        raise UserError(f"--trials is {trials}, but a search needs at least 1.")
+    return Search.model_validate({"space": settings, "objective": objective, "trials": trials})
+
+
+def _default_name(design: str, names: list[str], scale: str, search: Search | None) -> str:
+    """``ablation-<factor>`` for one factor alone, else ``<design>-<factors>``; ``study-<space>`` of a search.
+
+    Scales but cpu are named too.
+    """
+    if search is not None:
+        space = next((name for name, settings in SPACES.items() if list(settings) == search.space), "settings")
+        study = f"study-{space}" + ("-ratio" if search.objective == "ratio" else "")
+    elif design == "alone" and len(names) == 1:
+        study = f"ablation-{names[0]}"
+    else:
+        study = f"{design.replace(',', '+')}-{'all' if len(names) == len(FACTORS) else '-'.join(names)}"
+    return study if scale == DEFAULT_SCALE else f"{study}-{scale}"

@@ -1,0 +1,141 @@
+"""How a study stands: counts, what runs where and how fast, what failed and why, when it will be done."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ablations.ledger import Entry
+from experiments.studies import Study
+
+STATES = ("completed", "running", "waiting", "failed", "pruned")
+_LEAST_SECONDS = 0.5  # what took less was not trained, but found among the runs of another study
+
+
+@dataclass(frozen=True)
+class Status:
+    """``remaining`` is an estimate in seconds, ``None`` before the first job is done or where nothing is left to train."""
+
+    study: str
+    scale: str
+    entries: tuple[Entry, ...]
+    counts: dict[str, int]
+    remaining: float | None
+
+    @property
+    def unfinished(self) -> int:
+        """Jobs that run or wait."""
+        return self.counts["running"] + self.counts["waiting"]
+
+
+def status_of(study: Study, entries: Sequence[Entry]) -> Status:
+    """The state of a study from its ledger's entries."""
+    counts = Counter(entry.state for entry in entries)
+    return Status(
+        study=study.study,
+        scale=study.scale,
+        entries=tuple(entries),
+        counts={state: counts[state] for state in STATES},
+        remaining=remaining_seconds(entries),
+    )
+
+
+def remaining_seconds(entries: Sequence[Entry]) -> float | None:
+    """Seconds until the last job is done, if jobs take as long as those that are done did on average.
+
+    The work that is left is shared by as many workers as are training now (at least one).
+    """
+    took = [
+        e.seconds for e in entries if e.state == "completed" and e.seconds is not None and e.seconds > _LEAST_SECONDS
+    ]
+    running = [entry for entry in entries if entry.state == "running"]
+    waiting = sum(entry.state == "waiting" for entry in entries)
+    if not took or not (running or waiting):
+        return None
+    mean = sum(took) / len(took)
+    left = waiting * mean + sum(max(0.0, mean - (entry.seconds or 0.0)) for entry in running)
+    return left / max(1, len(running))
+
+
+def status_view(status: Status, *, now: datetime) -> Group:
+    """What `status` prints: one line of counts, a table of what runs, a line for each failed job."""
+    total = len(status.entries)
+    counts = ", ".join(f"{number} {state}" for state, number in status.counts.items() if number)
+    line = f"Study {status.study} at scale {status.scale}: {total} jobs: {counts or 'none'}"
+    if status.remaining is not None:
+        end = now + timedelta(seconds=status.remaining)
+        line += f"; about {duration(status.remaining)} left, until {end:%H:%M}" + (
+            f" on {end:%d %b}" if end.date() > now.date() else ""
+        )
+    parts: list[Any] = [Text(line)]
+    running = [entry for entry in status.entries if entry.state == "running"]
+    if running:
+        parts.append(_running_table(running))
+    for entry in status.entries:
+        if entry.state == "failed":
+            parts.append(Text(f"failed: {label(entry)}: {first_line(entry.reason)}", style="red"))
+    return Group(*parts)
+
+
+def _running_table(running: Sequence[Entry]) -> Table:
+    table = Table("arm", "seeds", "phase", "iteration", "rate", "for", "worker", box=box.SIMPLE_HEAD)
+    for entry in running:
+        told = entry.progress
+        done, total, rate = told.get("iteration"), told.get("iterations"), told.get("rate")
+        table.add_row(
+            Text(entry.arm),
+            ", ".join(str(run.seed) for run in entry.runs),
+            str(told.get("phase", "starting")),
+            f"{done} of {total}" if total else "",
+            f"{rate:.1f} it/s" if rate else "",
+            duration(entry.seconds or 0.0),
+            Text(str(told.get("worker", ""))),
+        )
+    return table
+
+
+def as_plain(status: Status) -> dict[str, Any]:
+    """The status as JSON holds it; records are left out."""
+    return {
+        "study": status.study,
+        "scale": status.scale,
+        "counts": status.counts,
+        "remaining_seconds": status.remaining,
+        "jobs": [
+            {
+                "arm": entry.arm,
+                "runs": [{"seed": run.seed, "split": run.split, "identity": run.identity} for run in entry.runs],
+                "state": entry.state,
+                "seconds": entry.seconds,
+                "deaths": entry.deaths,
+                "reason": entry.reason,
+                "progress": entry.progress if entry.state == "running" else {},
+                "params": entry.params,
+                "values": entry.values,
+            }
+            for entry in status.entries
+        ],
+    }
+
+
+def label(entry: Entry) -> str:
+    """``focal, seed 1``."""
+    return f"{entry.arm}, seed{'s' if len(entry.runs) > 1 else ''} {', '.join(str(run.seed) for run in entry.runs)}"
+
+
+def first_line(reason: str | None) -> str:
+    """The first line of a reason."""
+    return (reason or "no reason").splitlines()[0]
+
+
+def duration(seconds: float) -> str:
+    """Seconds under two minutes, minutes under two hours, else hours with one decimal."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

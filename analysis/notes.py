@@ -1,0 +1,110 @@
+"""What a reader of a study's tables must know about them, in sentences."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from analysis.frame import Cell
+from analysis.results import SPLIT, BurnIn, Model, Run, Study
+from analysis.targets import BASELINE, OVERALL, Comparison
+
+Cells = Mapping[str, Mapping[str, Cell]]
+Comparisons = Mapping[str, Sequence[Comparison]]
+
+
+def notes_on(study: Study, cells: Cells, comparisons: Comparisons, *, model: Model) -> list[str]:
+    """Sentences on the arms of the table: ``cells`` by arm and class, ``comparisons`` by arm."""
+    return [
+        *_on_seeds(cells),
+        *_undefined(comparisons),
+        *_unvalidated(study, model),
+        *_fresh_weights(study),
+        *_unlike(study),
+    ]
+
+
+def reduced_tokens(study: Study) -> list[str]:
+    """One sentence per completed run that ran with a smaller K than its arm asks for."""
+    return [
+        f"{run.arm}, seed {run.seed}, ran with K={run.record.num_tokens} instead of {run.record.tokens_reduced_from}, which ran "
+        f"out of memory."
+        for run in study.completed
+        if run.record.tokens_reduced_from is not None
+    ]
+
+
+def burn_in_line(burn_in: BurnIn, classes: Sequence[str], *, model: Model) -> str:
+    """One line on a burn-in: where it lies and its APs, of the other model where ``model`` was not validated."""
+    other: Model = "student" if model == "teacher" else "teacher"
+    record = burn_in.record
+    final = record.final(model, SPLIT) or record.final(other, SPLIT)
+    line = f"burn-in, seed {record.seed} ({burn_in.folder.name})"
+    if final is None:
+        return f"{line}: no validation on {SPLIT}"
+    aps = {name: score.ap for name in classes if (score := final.scores.get(name))}
+    figures = ", ".join(f"{name} {'-' if ap is None else f'{ap:.3f}'}" for name, ap in aps.items())
+    return f"{line}: AP of the {final.model} {figures}"
+
+
+def _on_seeds(cells: Cells) -> list[str]:
+    notes = []
+    seeds = {arm: set(row[OVERALL].values) for arm, row in cells.items()}
+    single = [arm for arm in seeds if len(seeds[arm]) == 1]
+    if single:
+        who = "every arm" if len(single) == len(seeds) else ", ".join(single)
+        notes.append(f"A single seed ({who}): one seed cannot separate an effect from run-to-run noise.")
+    reference = seeds.get(BASELINE, set())
+    for arm in seeds:
+        shared = seeds[arm] & reference
+        if shared and len(shared) < max(len(seeds[arm]), len(reference)) and arm != BASELINE:
+            listed = ", ".join(str(seed) for seed in sorted(shared))
+            notes.append(f"{arm} is compared with the baseline on their shared seeds only: {listed}.")
+    return notes
+
+
+def _undefined(comparisons: Comparisons) -> list[str]:
+    arms: dict[str, list[str]] = defaultdict(list)
+    for arm, compared in comparisons.items():
+        for comparison in compared:
+            if comparison.reason and arm not in arms[comparison.reason]:
+                arms[comparison.reason].append(arm)
+    return [f"Undefined for {', '.join(names)}: {reason}." for reason, names in arms.items()]
+
+
+def _unvalidated(study: Study, model: Model) -> list[str]:
+    return [
+        f"{run.arm}, seed {run.seed} ({run.folder.name}) has no validation of the {model}."
+        for run in study.completed
+        if run.record.final(model, SPLIT) is None
+    ]
+
+
+def _fresh_weights(study: Study) -> list[str]:
+    fresh = {run.arm: len(run.record.fresh_weights) for run in study.completed}
+    started = ", ".join(f"{arm} ({number})" for arm, number in fresh.items() if number)
+    if not started:
+        return []
+    return [f"Weights that the burn-in could not give started fresh, which is part of the effect: {started}."]
+
+
+def _unlike(study: Study) -> list[str]:
+    """What sets the runs apart beside the factors: scale or length, or the labelled split of one seed."""
+    notes = []
+    budgets: dict[str, list[str]] = defaultdict(list)
+    for run in study.completed:
+        budgets[f"{Path(run.record.config).stem}, {run.record.iterations} iterations"].append(_name(run))
+    if len(budgets) > 1:
+        parts = "; ".join(f"{budget}: {' and '.join(names)}" for budget, names in budgets.items())
+        notes.append(f"The runs differ in scale or length, so their differences are not the factors' alone: {parts}.")
+    splits: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for run in study.completed:
+        splits[run.seed][run.entry.split].append(run.arm)
+    for seed, arms in splits.items():
+        if len(arms) > 1:
+            parts = "; ".join(f"split {split}: {', '.join(names)}" for split, names in arms.items())
+            notes.append(f"The arms of seed {seed} differ in their labelled split, not in the factors alone: {parts}.")
+    return notes
+
+
+def _name(run: Run) -> str:
+    return f"{run.arm}, seed {run.seed}"

@@ -1,0 +1,194 @@
+"""Training a run whose settings are checked, whose lock is held and whose record is begun: until it is over."""
+
+import copy
+import gc
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+
+from experiments.burn_in import save_weights
+from experiments.clock import Clock
+from experiments.config import set_path
+from experiments.errors import Pruned, UserError
+from experiments.hooks.observer import ObserverHook
+from experiments.hooks.progress import ProgressHook
+from experiments.hooks.record import RecordHook
+from experiments.observer import Watch
+from experiments.ranks import distribute, first_rank, unwrapped
+from experiments.records import Record, write_record
+from experiments.runner import FileLogRunner, release
+from experiments.tokens import NUM_TOKENS, STEPS, fewer_tokens
+
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to train.
+
+    Attributes:
+        settings: the config, with everything but what this module sets.
+        record: changed in place.
+        folder: of the run.
+        weights: what it starts from, or ``None``.
+        bar: title of the progress bar; ``None`` for no bar.
+        launcher: ``none`` or ``pytorch``.
+        watch: tells who watches.
+        harness: the clock of what is neither training nor validation.
+    """
+
+    settings: Any
+    record: Record
+    folder: Path
+    weights: Path | None
+    bar: str | None
+    launcher: str
+    watch: Watch
+    harness: Clock
+
+
+def train(job: Job) -> None:
+    """Train until the run is completed, failed or pruned, and write its record.
+
+    Where GPU memory runs out, it goes on from its last checkpoint with the next lower K, :mod:`experiments.tokens`. That
+    takes one process: ranks that wait for one that ran out cannot be called back, so there the run fails.
+
+    Raises:
+        UserError: a user's mistake that only training brought to light; the record says failed.
+        KeyboardInterrupt: the run can be continued, as after whatever the observer raises.
+    """
+    record = job.record
+    ended = False
+    while not ended:
+        try:
+            out_of_memory = _attempt(job)
+        finally:
+            gc.collect()  # runner and model hold each other in cycles, and other processes may need the memory
+            torch.cuda.empty_cache()
+            record.seconds["harness"] = job.harness.seconds
+            write(record, job.folder)
+        ended = not out_of_memory or not _reduce_tokens(job)
+    if record.status in ("completed", "pruned") and is_main_process():
+        for checkpoint in [*job.folder.glob("iter_*.pth"), job.folder / "last_checkpoint"]:
+            checkpoint.unlink(missing_ok=True)
+
+
+def _reduce_tokens(job: Job) -> bool:
+    """Go down to the next lower K in the record; where there is none, the run has failed."""
+    record, ranks = job.record, get_world_size()
+    assert record.num_tokens is not None
+    fewer = fewer_tokens(record.num_tokens)
+    if fewer is not None and ranks == 1:
+        record.tokens_reduced_from = record.tokens_reduced_from or record.num_tokens
+        record.num_tokens = fewer
+    else:
+        advice = "use a GPU with more memory, or set model.detector.backbone.mvvit.with_checkpoint=true"
+        if fewer is not None:
+            advice = f"set {NUM_TOKENS}={fewer}, or train in one process, which does that by itself"
+        steps = ", ".join(map(str, STEPS))
+        record.status = "failed"
+        record.reason = f"GPU memory ran out with K={record.num_tokens} (steps: {steps}); {advice}"
+        record.log_tail = _log_tail(job.folder)
+    write(record, job.folder)
+    return record.status != "failed"
+
+
+def _attempt(job: Job) -> bool:
+    """One attempt, whose outcome is in the record; returns whether GPU memory ran out, which is none yet."""
+    warnings.filterwarnings("ignore", module=r"(mmengine|mmdet|mmcv|torch)\b.*")  # no user can act on these
+    record, settings = job.record, _settings(job)
+    keeper = RecordHook(record=record, folder=job.folder, weights=job.weights, harness=job.harness)
+    bar = ProgressHook(title=job.bar) if job.bar and is_main_process() else None
+    runner, out_of_memory, mistake = None, False, None
+    try:
+        runner = FileLogRunner.from_cfg(settings)
+        runner.register_hook(keeper)
+        if bar is not None:
+            runner.register_hook(bar, priority="LOWEST")
+        runner.register_hook(ObserverHook(watch=job.watch, record=record))
+        runner.train()
+        model = unwrapped(runner.model)
+        first_rank(lambda: save_weights(model, job.folder))
+        record.status = "completed"
+    except torch.OutOfMemoryError as error:
+        if runner is not None:
+            runner.logger.exception("GPU memory ran out.")
+        out_of_memory = True
+        traceback.clear_frames(error.__traceback__)  # they hold on to model and data loading processes
+    except Pruned as pruned:
+        record.status, record.reason = "pruned", str(pruned)
+    except Exception as error:  # every failure of an arm is a recorded state, whatever its cause
+        if error is job.watch.error:
+            raise
+        record.status = "failed"
+        record.reason = _reason(error, diverged=runner is not None and _diverged(runner.model))
+        if runner is not None:
+            runner.logger.exception("The run failed.")
+        record.log_tail = _log_tail(job.folder)
+        mistake = UserError(record.reason) if isinstance(error, UserError) else None
+        traceback.clear_frames(error.__traceback__)  # likewise
+    finally:
+        if bar is not None:
+            bar.end()
+        keeper.measure()
+        if runner is not None:
+            runner.close()
+        job.harness.leave_out(keeper.loop_seconds)
+        release(settings.experiment_name)
+    if mistake is not None:
+        raise mistake
+    return out_of_memory
+
+
+def _settings(job: Job) -> Any:
+    """The config of one attempt."""
+    settings, record = copy.deepcopy(job.settings), job.record
+    settings.work_dir = str(job.folder)
+    settings.experiment_name = f"{record.study}-{record.arm}-seed{record.seed}-{time.time_ns()}"
+    settings.randomness = {"seed": record.seed}
+    settings.resume = has_checkpoint(job.folder)
+    settings.load_from = None  # RecordHook loads it, as weights alone
+    set_path(settings, NUM_TOKENS, record.num_tokens)
+    if job.launcher != "none":
+        distribute(settings)
+    return settings
+
+
+def write(record: Record, folder: Path) -> None:
+    """Write a record that every rank has."""
+    if is_main_process():
+        write_record(record, folder)
+
+
+def _reason(error: Exception, *, diverged: bool) -> str:
+    """One line on why a run failed; divergence is named, since it surfaces as all kinds of errors."""
+    # Errors of data loader processes carry their whole traceback; the last line says what happened.
+    said = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {said[-1] if said else traceback.extract_tb(error.__traceback__)[-1]}"
+    if isinstance(error, UserError):
+        return said[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
+    return f"training diverged; lower optim_wrapper.optimizer.lr ({what})" if diverged else what
+
+
+def _diverged(model: Any) -> bool:
+    """Whether a weight is NaN, infinite, or so large that activations must overflow."""
+    return any(not bool((parameter.abs() < 1e6).all()) for parameter in model.parameters())
+
+
+def _log_tail(folder: Path) -> list[str]:
+    """The last lines of the newest log in a run folder."""
+    logs = sorted(folder.glob("*/*.log"), key=lambda path: path.stat().st_mtime)
+    return logs[-1].read_text().splitlines()[-_LOG_LINES:] if logs else []
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether ``last_checkpoint``, which the library does not write atomically, names a file that exists."""
+    pointer = folder / "last_checkpoint"
+    name = pointer.read_text().strip() if pointer.exists() else ""
+    return bool(name) and Path(name).is_file()

@@ -1,0 +1,84 @@
+"""What is checked before anything is trained. A process that trains many runs checks the same thing once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.config import import_components
+from experiments.data.groups import check_image, read_groups
+from experiments.data.splits import read_parts
+from experiments.errors import UserError
+
+_checked: set[str] = set()  # what has passed in this process
+
+
+def check_data(settings: Any, data: Path, description: Mapping[str, Any]) -> None:
+    """Read every group that training and validation use, and the header of every image.
+
+    Args:
+        settings: the config, with the number of the split.
+        data: the data set folder.
+        description: what :func:`experiments.runs.read_dataset` says of it.
+
+    Raises:
+        UserError: the data are faulty, or do not fit the config.
+    """
+    classes = list(settings.val_dataloader.dataset.metainfo.classes)
+    if classes != list(description["classes"]):
+        raise UserError(
+            f"{data} has the classes {', '.join(description['classes'])}, but the config {', '.join(classes)}: use a data set "
+            f"with the config's classes."
+        )
+    source, validation = settings.train_dataloader.dataset, settings.val_dataloader.dataset
+    fusion = settings.model.detector.backbone.mvvit
+    parts = (source.labelled, source.unlabelled, validation)
+    counts = {fusion.num_views, settings.val_evaluator.num_views, description["views"], *(p.num_views for p in parts)}
+    if len(counts) > 1:
+        raise UserError(
+            f"{data} has groups of {description['views']} views, but the config's num_views are {sorted(counts)}: set them all "
+            f"(train_dataloader.dataset.labelled and .unlabelled, val_dataloader.dataset, val_evaluator, model...mvvit) alike."
+        )
+    size = (fusion.image_size[1], fusion.image_size[0])
+    files = [(part.ann_file, part.data_prefix.img) for part in parts]
+    key = json.dumps(
+        ["data", str(data), description["fingerprint"], classes, sorted(counts), size, files, source.split]
+    )
+    if key in _checked:
+        return
+    labelled, unlabelled = read_parts(data, source.labelled, source.unlabelled, split=source.split)
+    held_out = read_groups(
+        data / validation.ann_file,
+        images=data / validation.data_prefix.img,
+        classes=classes,
+        views=validation.num_views,
+    )
+    for view in (view for group in (*labelled, *unlabelled, *held_out) for view in group.views):
+        check_image(view, size)
+    _checked.add(key)
+
+
+def check_buildable(settings: Any) -> None:
+    """Build model and optimiser once, so that a setting that cannot be built is told before anything is trained.
+
+    Raises:
+        UserError: they cannot be built, or there is nothing to train.
+    """
+    import_components(settings)
+    from mmdet.registry import MODELS
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    init_default_scope(settings.default_scope)
+    if not isinstance(settings.train_cfg.max_iters, int) or settings.train_cfg.max_iters < 1:
+        raise UserError(f"train_cfg.max_iters is {settings.train_cfg.max_iters}: give a whole number of at least 1.")
+    key = json.dumps(["model", settings.model.to_dict(), settings.optim_wrapper.to_dict()], default=str)
+    if key in _checked:
+        return
+    try:
+        build_optim_wrapper(MODELS.build(settings.model), settings.optim_wrapper)
+    except Exception as error:  # the libraries raise every kind for a value they cannot use
+        raise UserError(
+            f"The settings cannot be built ({type(error).__name__}: {error}): correct the --set values."
+        ) from error
+    _checked.add(key)
