@@ -114,6 +114,11 @@ class Ledger:
         self.storage = get_storage(self.backend)
         self._study: optuna.Study | None = None
 
+    def close(self) -> None:
+        """Close the connections to the storage."""
+        self.backend.remove_session()
+        self.backend.engine.dispose()
+
     @property
     def study(self) -> optuna.Study:
         """Optuna's study.

@@ -60,7 +60,7 @@ def request_of(
     Raises:
         UserError: an option is wrong; the sentence names it.
     """
-    chosen = select(names_in(factors))
+    design, chosen = ",".join(names_in(design)), select(names_in(factors))
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
     if seeds < 1:
@@ -70,6 +70,8 @@ def request_of(
     arms = [arm_with(())] if search else arms_of(design, chosen, control=control)
     if search and control:
         raise UserError("--control belongs to a design's arms, not to --design optuna: run it with another design.")
+    if search and len(names) < len(FACTORS):
+        raise UserError("--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space.")
     name = study or _default_name(design, names, scale, search)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")

@@ -85,16 +85,18 @@ def _settled(job: Job, study: Study, runs_root: Path) -> Outcome | None:
 
 def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
     """Bring home what workers did: the runs of sampled settings, and the records of runs trained on other machines."""
-    runs = {(run.arm, run.seed): run for run in study.runs}
-    for entry in ledger.entries():
-        runs |= {(run.arm, run.seed): run for run in entry.runs if run.identity}
-        for identity, content in entry.records.items():
-            folder = arm_folder(runs_root, identity)
-            if not (folder / RECORD_NAME).exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                write_record(Record.model_validate(content), folder)
-    study = study.model_copy(update={"runs": list(runs.values())})
-    write_study(study, runs_root / study.study)
+    folder = runs_root / study.study
+    with locked(folder):
+        study = read_study(folder) or study  # another request may have joined meanwhile
+        runs = {(run.arm, run.seed): run for run in study.runs}
+        for entry in ledger.entries():
+            runs |= {(run.arm, run.seed): run for run in entry.runs if run.identity}
+            for identity, content in entry.records.items():
+                run_folder = arm_folder(runs_root, identity)
+                if not (run_folder / RECORD_NAME).exists():
+                    run_folder.mkdir(parents=True, exist_ok=True)
+                    write_record(Record.model_validate(content), XX study.model_copy(update={"runs": list(runs.values())})
+        write_study(study, folder)
     return study
 
 

@@ -11,6 +11,7 @@ from ablations.arms import BASELINE
 from ablations.ledger import Claim, Entry, Ledger, Outcome
 from ablations.objective import intermediate_ratio, make_pruner, make_sampler, overall_constraint, ratio, values_of
 from ablations.space import suggest
+from ablations.status import first_line
 from ablations.storage import StorageLost
 from experiments.errors import Pruned, UserError
 from experiments.records import Record
@@ -22,7 +23,7 @@ _POLL = 2.0  # seconds between looks at a queue that others are working on
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker finds data and leaves runs; ``data`` is ``None`` for the scale's own set."""
+    """Where a worker leaves runs and finds the data set folder."""
 
     runs_root: Path
     data: Path
@@ -87,7 +88,7 @@ def _check_references(entries: list[Entry], study: Study) -> None:
     failed = [entry for entry in entries if _is_reference(entry) and entry.state == "failed"]
     if study.search is not None and failed:
         raise UserError(
-            f"The baseline of study {study.study} failed ({failed[0].reason}), and sampled settings are judged by it: "
+            f"The baseline of study {study.study} failed ({first_line(failed[0].reason)}), and sampled settings are judged by it: "
             f"mend the cause, then: python -m ablations retry --study {study.study}."
         )
 

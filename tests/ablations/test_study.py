@@ -2,140 +2,21 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from rich.console import Console
-from typer.testing import CliRunner, Result
 
-from ablations.commands import app
-from ablations.ledger import Ledger
-from ablations.storage import default_url
-from experiments.data.defects import CLASSES
 from experiments.errors import UserError
-from experiments.records import Record, Validation, write_record
-from experiments.runs import completed_record, read_dataset, run_identity
+from experiments.runs import completed_record, read_dataset
 from experiments.studies import arm_folder, read_study
+from tests.ablations.conftest import Laboratory, make_data
 
 FOCAL_ON = {
     "model.detector.roi_head.bbox_head.loss_cls.gamma": 3.5,
     "model.detector.roi_head.bbox_head.loss_cls.loss_weight": 2.5,
     "model.detector.rpn_head.loss_cls.gamma": 2.5,
 }
-
-
-@dataclass
-class Laboratory:
-    """Stand-ins for training, data making and the report; identities, folders, the ledger and its workers are real.
-
-    ``outcomes`` maps (arm, seed) to how training ends, a status or an exception; completed unless given. ``calls`` are the
-    last command's arguments of train_run. ``scores`` maps (arm, seed) to the AP of every class, 0.25 unless given.
-    """
-
-    root: Path
-    data: Path
-    outcomes: dict[tuple[str, int], str | BaseException] = field(default_factory=dict)
-    scores: dict[tuple[str, int], float] = field(default_factory=dict)
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    reported: list[Path] = field(default_factory=list)
-
-    def run(self, *options: str) -> Result:
-        return self.command("run", *options)
-
-    def command(self, *words: str) -> Result:
-        self.calls.clear()
-        return CliRunner().invoke(app, [*words])
-
-    @property
-    def trained(self) -> list[tuple[str, int]]:
-        return [(call["arm"], call["seed"]) for call in self.calls]
-
-    def study(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.root / name / "study.json").read_text())
-        return content
-
-    def train_run(
-        self, *, config: str, study: str, arm: str, levels: dict[str, str], delta: dict[str, object], seed: int, split: int,
-        data: Path, runs_root: Path, folder: Path, progress: bool, observer: Any,
-    ) -> Record:  # fmt: skip
-        fingerprint = read_dataset(data)["fingerprint"]
-        identity = run_identity(config=config, delta=delta, seed=seed, split=split, data_fingerprint=fingerprint)
-        done = completed_record(folder, identity)
-        if done is not None:
-            return done
-        self.calls.append({"config": config, "arm": arm, "delta": delta, "seed": seed, "split": split, "data": data})
-        assert folder == arm_folder(runs_root, identity)
-        outcome = self.outcomes.get((arm, seed), "completed")
-        if isinstance(outcome, BaseException):
-            raise outcome
-        ap = self.scores.get((arm, seed), 0.25)
-        scores = {name: {"ap": ap, "ap50": ap, "boxes": 9} for name in (*CLASSES, "all")}
-        validation = {"iteration": 1, "model": "teacher", "split": "val", "scores": scores}
-        record = Record.model_validate(
-            {
-                "identity": identity,
-                "study": study,
-                "arm": arm,
-                "kind": "arm",
-                "levels": levels,
-                "config": config,
-                "seed": seed,
-                "split": split,
-                "iterations": 1,
-                "delta": delta,
-                "data": {"name": "tiny", "fingerprint": fingerprint, "classes": list(CLASSES)},
-                "versions": {},
-                "device": "cpu",
-                "validations": [Validation.model_validate(validation)],
-                "status": outcome,
-                "reason": "Out of memory [step 3].\nTraceback" if outcome == "failed" else None,
-            }
-        )
-        observer.validated(record, 1)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_record(record, folder)
-        return record
-
-    def report_study(self, folder: Path, *, console: Console, model: str = "teacher") -> list[Path]:
-        self.reported.append(folder)
-        console.print("the report")
-        return []
-
-
-def make_data(folder: Path, fingerprint: str, *, truth: bool = True) -> None:
-    (folder / "annotations").mkdir(parents=True, exist_ok=True)
-    if truth:
-        (folder / "annotations" / "train_unlabeled_truth.json").write_text("{}")
-    description = {"name": folder.name, "fingerprint": fingerprint, "classes": list(CLASSES), "views": 8}
-    (folder / "dataset.json").write_text(json.dumps(description))
-
-
-@pytest.fixture
-def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
-    stand_ins = Laboratory(root=tmp_path / "runs", data=tmp_path / "data" / "cpu")
-    for name, function in (("experiments.train", "train_run"), ("analysis.table", "report_study")):
-        module = ModuleType(name)
-        setattr(module, function, getattr(stand_ins, function))
-        monkeypatch.setitem(sys.modules, name, module)
-
-    def make_dataset(preset: str, folder: Path, *, progress: bool) -> None:
-        if not folder.exists():
-            make_data(folder, "made")
-
-    monkeypatch.setattr("experiments.prepare.make_dataset", make_dataset)
-    monkeypatch.setenv("RUNS", str(stand_ins.root))
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
-    monkeypatch.delenv("STORAGE", raising=False)
-    make_data(stand_ins.data, "data-1")
-    return stand_ins
-
-
-def jobs(laboratory: Laboratory, study: str) -> list[tuple[str, str]]:
-    ledger = Ledger(name=study, url=default_url(laboratory.root / study))
-    return [(entry.arm, entry.state) for entry in ledger.entries()]
 
 
 def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> None:
@@ -212,7 +93,7 @@ def test_no_two_studies_train_the_same_run(laboratory: Laboratory, monkeypatch: 
     assert laboratory.trained == [("anchors", 0)]
     laboratory.run("--design", "factorial", "--factors", "focal,anchors")
     assert laboratory.trained == [("focal+anchors", 0)]
-    assert jobs(laboratory, "factorial-focal-anchors") == [
+    assert laboratory.jobs("factorial-focal-anchors") == [
         ("baseline", "completed"), ("focal", "completed"), ("anchors", "completed"), ("focal+anchors", "completed"),
     ]  # fmt: skip
     assert len(list((laboratory.root / "arms").iterdir())) == 4
@@ -230,7 +111,7 @@ def test_a_design_grows_from_16_to_32_to_64_arms(laboratory: Laboratory) -> None
         laboratory.run("--design", design, "--study", "grown")
         assert len(laboratory.trained) == number
     assert len(laboratory.study("grown")["runs"]) == 64
-    assert {state for _, state in jobs(laboratory, "grown")} == {"completed"}
+    assert {state for _, state in laboratory.jobs("grown")} == {"completed"}
 
 
 def test_the_control_is_an_arm_of_any_design(laboratory: Laboratory) -> None:
@@ -268,7 +149,7 @@ def test_whatever_befalls_one_arm_the_others_go_on(laboratory: Laboratory) -> No
     result = laboratory.run("--factors", "focal,anchors")
     assert result.exit_code == 1
     assert "baseline, seed 0: The image is damaged.; focal, seed 0: OSError: gone" in result.stdout
-    assert jobs(laboratory, "alone-focal-anchors")[2] == ("anchors", "completed")
+    assert laboratory.jobs("alone-focal-anchors")[2] == ("anchors", "completed")
 
 
 def test_nothing_is_reported_where_every_run_failed(laboratory: Laboratory) -> None:
@@ -288,7 +169,7 @@ def test_interrupting_keeps_what_is_done_and_names_the_command(laboratory: Labor
     command = "python -m ablations run --design alone --factors focal --scale cpu --seeds 1 --study ablation-focal"
     assert result.exit_code == 130
     assert result.stderr == f"Stopped; the same command continues where it was: {command}\n"
-    assert jobs(laboratory, "ablation-focal") == [("baseline", "completed"), ("focal", "waiting")]
+    assert laboratory.jobs("ablation-focal") == [("baseline", "completed"), ("focal", "waiting")]
     laboratory.outcomes.clear()
     assert laboratory.run(*command.split()[4:]).exit_code == 0
     assert laboratory.trained == [("focal", 0)]
@@ -422,7 +303,7 @@ def test_a_worker_with_other_configs_is_refused_and_loses_nothing(
     result = laboratory.command("worker", "--study", "ablation-focal")
     assert result.exit_code == 2
     assert "use the one that the study was begun with" in result.stderr
-    assert sorted(jobs(laboratory, "ablation-focal")) == [("baseline", "waiting"), ("focal", "waiting")]
+    assert sorted(laboratory.jobs("ablation-focal")) == [("baseline", "waiting"), ("focal", "waiting")]
 
 
 def test_a_password_is_nowhere_on_disk(laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

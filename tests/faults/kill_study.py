@@ -12,6 +12,7 @@ counts are printed, and the exit status is 1 if they are wrong.
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,15 +61,16 @@ def kill_study(
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"STORAGE": storage} if storage else {})}
     total = _plan_size(design, factors)
     kills = 0
+    folder.mkdir(parents=True, exist_ok=True)
     log = (folder / "command.log").open("ab")
     process = _start(command, environment, log)
     for turn in range(rounds):
-        _wait(folder, storage, process, done=total * (2 * turn + 1) // (2 * rounds + 1))
+        _wait(folder, process, done=total * (2 * turn + 1) // (2 * rounds + 1))
         victims = _children(process.pid)
         if victims:
             os.kill(victims[0], signal.SIGKILL)
             kills += 1
-        _wait(folder, storage, process, done=total * (2 * turn + 2) // (2 * rounds + 1))
+        _wait(folder, process, done=total * (2 * turn + 2) // (2 * rounds + 1))
         for pid in [process.pid, *_children(process.pid)]:
             os.kill(pid, signal.SIGKILL)
             kills += 1
@@ -92,6 +94,7 @@ def count(folder: Path, storage: str | None, *, wanted: int, kills: int) -> Coun
     validated = [Counter((v.iteration, v.model) for v in record.validations) for record in completed]
     ledger = Ledger(name=STUDY, url=storage or default_url(folder / STUDY))
     trials = ledger.study.get_trials(deepcopy=False)
+    ledger.close()
     done = Counter(trial.user_attrs["key"] for trial in trials if trial.state.name == "COMPLETE")
     twice = sum(number > 1 for counts in (identities, done, *validated) for number in counts.values())
     return Count(
@@ -121,14 +124,15 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in path.read_text().split()] if path.exists() else []
 
 
-def _wait(folder: Path, storage: str | None, process: "subprocess.Popen[bytes]", *, done: int) -> None:
-    """Until as many runs have completed records; ``done`` 0 waits for the first worker's first checkpoint."""
+def _wait(folder: Path, process: "subprocess.Popen[bytes]", *, done: int) -> None:
+    """Until ``done`` runs are completed and another has a checkpoint, so that something is there to go on from."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end and process.poll() is None:
-        statuses = [json.loads(path.read_text())["status"] for path in folder.glob("arms/*/record.json")]
-        if statuses.count("completed") >= done and "running" in statuses:
+        records = {path.parent: json.loads(path.read_text())["status"] for path in folder.glob("arms/*/record.json")}
+        begun = [run for run, status in records.items() if status == "running" and (run / "last_checkpoint").exists()]
+        if list(records.values()).count("completed") >= done and begun:
             return
-        time.sleep(0.2)
+        time.sleep(0.05)
     if process.poll() is None:
         raise RuntimeError(f"The study did not come to {done} completed runs; see {folder / STUDY / 'workers'}.")
 
@@ -142,20 +146,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--storage")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        make_dataset("tiny", folder / "data")
-        begun = time.monotonic()
-        result = kill_study(
-            folder / "runs", design=options.design, factors=options.factors, workers=options.workers,
-            rounds=options.rounds, data=folder / "data", storage=options.storage,
-        )  # fmt: skip
+    folder = Path(tempfile.mkdtemp())  # it stays where something went wrong
+    make_dataset("tiny", folder / "data")
+    begun = time.monotonic()
+    result = kill_study(
+        folder / "runs", design=options.design, factors=options.factors, workers=options.workers,
+        rounds=options.rounds, data=folder / "data", storage=options.storage,
+    )  # fmt: skip
     print(
         f"{result.kills} processes killed in {time.monotonic() - begun:.0f} s. Of {result.wanted} arms: {result.records} completed "
         f"records, {result.jobs} completed in the ledger, {result.running} left running or waiting, {result.twice} twice; "
         f"{result.resumed} went on from a checkpoint. {'As it should be.' if result.right else 'WRONG.'}"
     )
-    raise SystemExit(0 if result.right else 1)
+    if not result.right:
+        raise SystemExit(f"Its files are in {folder}.")
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
