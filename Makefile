@@ -31,7 +31,7 @@ help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
 	@echo "                              factors: $(FACTORS)"
-	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1,"
+	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1 (cards),"
 	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
 	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON))"
 

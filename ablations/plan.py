@@ -114,7 +114,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         console.print(_space_table(plan.space, plan.trials))
     if plan.estimability.aliases:
         console.print(_alias_table(plan.estimability))
-    for sentence in plan.estimability.sentences:
+    for sentence in () if plan.space else plan.estimability.sentences:
         say(sentence)
     say(
         f"{plan.runs} runs at scale {request.scale} ({len(request.arms)} arms{f' + {plan.trials} settings' if plan.trials else ''}"

@@ -71,7 +71,9 @@ def request_of(
     if search and control:
         raise UserError("--control belongs to a design's arms, not to --design optuna: run it with another design.")
     if search and len(names) < len(FACTORS):
-        raise UserError("--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space.")
+        raise UserError(
+            "--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space."
+        )
     name = study or _default_name(design, names, scale, search)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")

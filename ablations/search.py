@@ -64,10 +64,15 @@ def write_judgement(
     return result
 
 
-def _test_scores(records: Sequence[Record], runs_root: Path, score: Score) -> dict[str, float | None]:
-    """AP by class on the test split, mean over the replicates; ``None`` where the split holds no box of a class."""
+def _test_scores(records: Sequence[Record], runs_root: Path, score: Score) -> dict[str, float | None] | None:
+    """AP by class on the test split, mean over the replicates; ``None`` where one could not be scored there.
+
+    A class is ``None`` where the split holds no box of it.
+    """
     finals = [score(arm_folder(runs_root, record.identity)).final("teacher", "test") for record in records]
     scores = [final.scores for final in finals if final is not None]
+    if len(scores) < len(records):
+        return None
     means: dict[str, float | None] = {}
     for name in [*records[0].data.classes, OVERALL]:
         known = [value for one in scores if (value := one[name].ap) is not None]

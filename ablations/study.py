@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from optuna.distributions import CategoricalDistribution
@@ -95,7 +96,8 @@ def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
                 run_folder = arm_folder(runs_root, identity)
                 if not (run_folder / RECORD_NAME).exists():
                     run_folder.mkdir(parents=True, exist_ok=True)
-                    write_record(Record.model_validate(content), XX study.model_copy(update={"runs": list(runs.values())})
+                    write_record(Record.model_validate(content), run_folder)
+        study = study.model_copy(update={"runs": list(runs.values())})
         write_study(study, folder)
     return study
 
@@ -105,7 +107,7 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
     folder = place.runs_root / study.study
     if study.search is not None:
         has_test = (place.data / "annotations" / "test.json").exists()
-        score = (lambda run: evaluate(run, data=place.data)) if has_test else None
+        score = partial(evaluate, data=place.data, console=console) if has_test else None
         write_judgement(study, entries, runs_root=place.runs_root, score=score)
     if any(entry.state == "completed" for entry in entries):
         from analysis.table import report_study
@@ -122,13 +124,19 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
     return not failed
 
 
-def evaluate(folder: Path, *, data: Path) -> Record:
-    """Score a run on the test split, unless it is scored there, and return its record."""
+def evaluate(folder: Path, *, data: Path, console: Console) -> Record:
+    """Score a run on the test split, unless it is scored there, and return its record.
+
+    A run that was trained on another machine, which has its weights, is left as it is, and the console says so.
+    """
     record = read_record(folder)
     if record.final("teacher", "test") is None:
         from experiments.evaluate import evaluate_run
 
-        evaluate_run(folder, data=data, split="test")
+        try:
+            evaluate_run(folder, data=data, split="test")
+        except UserError as error:
+            console.print(f"No scores on the test split of {record.arm}: {error}", markup=False, soft_wrap=True)
     return read_record(folder)
 
 

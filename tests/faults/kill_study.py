@@ -62,8 +62,7 @@ def kill_study(
     total = _plan_size(design, factors)
     kills = 0
     folder.mkdir(parents=True, exist_ok=True)
-    log = (folder / "command.log").open("ab")
-    process = _start(command, environment, log)
+    process = _start(command, environment, folder)
     for turn in range(rounds):
         _wait(folder, process, done=total * (2 * turn + 1) // (2 * rounds + 1))
         victims = _children(process.pid)
@@ -75,7 +74,7 @@ def kill_study(
             os.kill(pid, signal.SIGKILL)
             kills += 1
         process.wait()
-        process = _start(command, environment, log)
+        process = _start(command, environment, folder)
     status = process.wait(_PATIENCE)
     if status != 0:
         raise RuntimeError(
@@ -114,8 +113,9 @@ def _plan_size(design: str, factors: str) -> int:
     return len(json.loads(done.stdout)["arms"])
 
 
-def _start(command: list[str], environment: dict[str, str], log: object) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)  # type: ignore[call-overload]
+def _start(command: list[str], environment: dict[str, str], folder: Path) -> "subprocess.Popen[bytes]":
+    with (folder / "command.log").open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _children(pid: int) -> list[int]:

@@ -1,0 +1,128 @@
+"""Plans from hand-made records: what is trained already, what it would cost, what would be found."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ablations.arms import arm_with
+from ablations.plan import as_plain, plan, print_plan
+from ablations.request import Request, request_of
+from experiments.records import write_record
+from experiments.runs import read_dataset, run_identity
+from tests.ablations.conftest import Aps, Laboratory, make_record
+
+FOCAL = arm_with(["focal"]).delta
+OPTIONS: dict[str, Any] = {
+    "design": "alone", "factors": "focal", "scale": "cpu", "seeds": 1, "control": False, "space": "thresholds",
+    "objective": "pareto", "trials": 4, "study": None, "data": None, "runs_root": None, "storage": None,
+}  # fmt: skip
+
+
+def request(**options: Any) -> Request:
+    return request_of(**{**OPTIONS, **options})
+
+
+def add(laboratory: Laboratory, delta: dict[str, Any], seed: int, aps: Aps, *, training: float, **changes: Any) -> None:
+    """Leave a run of this many seconds of training and 200 beside it."""
+    fingerprint = read_dataset(laboratory.data)["fingerprint"]
+    config = changes.get("config", "cpu")
+    identity = run_identity(config=config, delta=delta, seed=seed, split=seed, data_fingerprint=fingerprint)
+    data = {"name": "cpu", "fingerprint": fingerprint, "classes": []}
+    seconds = {"training": training, "validation": 100.0, "total": training + 100.0, "harness": 100.0}
+    record = make_record(identity, aps, delta=delta, seed=seed, split=seed, data=data, seconds=seconds, **changes)
+    parent = "burn-in" if record.kind == "burn_in" else "arms"
+    folder = laboratory.root / parent / identity
+    folder.mkdir(parents=True)
+    write_record(record, folder)
+
+
+@pytest.fixture
+def measured(laboratory: Laboratory) -> Laboratory:
+    """Baseline with seeds 0 and 1, focal and a burn-in with seed 0."""
+    add(laboratory, {}, 0, 0.1, training=900.0)  # 1100 s
+    add(laboratory, {}, 1, 0.2, training=1100.0)  # 1300 s
+    add(laboratory, FOCAL, 0, 0.3, training=3400.0)  # 3600 s
+    add(laboratory, {"train_cfg.max_iters": 300}, 0, 0.1, training=400.0, kind="burn_in")  # 600 s
+    return laboratory
+
+
+def test_what_is_trained_is_counted_and_costs_nothing(measured: Laboratory) -> None:
+    planned = plan(request())
+    assert (planned.runs, planned.trained, planned.cost.hours) == (2, 2, 0.0)
+
+
+def test_missing_runs_and_their_burn_ins_cost_hours(measured: Laboratory) -> None:
+    planned = plan(request(seeds=2))  # focal with seed 1 is missing, and nothing says that its burn-in is there
+    assert (planned.runs, planned.trained) == (4, 3)
+    assert planned.cost.run_hours == pytest.approx(1.0)
+    assert planned.cost.burn_in_hours == pytest.approx(600 / 3600)
+    assert planned.cost.hours == pytest.approx(4200 / 3600)
+    assert (planned.cost.records, planned.cost.burn_in_records, planned.cost.device) == (1, 1, "cpu")
+
+
+def test_a_burn_in_is_counted_once_per_seed_and_those_that_are_there_are_not(measured: Laboratory) -> None:
+    planned = plan(request(seeds=3))  # missing: focal with seeds 1 and 2, baseline with seed 2
+    assert planned.cost.run_hours == pytest.approx((3600 + 3600 + 1200) / 3600)
+    assert planned.cost.burn_in_hours == pytest.approx(1200 / 3600)
+    assert plan(request(seeds=3), workers=3).cost.hours == pytest.approx(4200 / 3600)  # the longest after its burn-in
+    add(measured, {"train_cfg.max_iters": 300}, 1, 0.1, training=400.0, kind="burn_in")
+    assert plan(request(seeds=3)).cost.burn_in_hours == pytest.approx(600 / 3600)
+
+
+def test_sampled_settings_cost_the_mean_over_arms_unless_they_are_measured(measured: Laboratory) -> None:
+    planned = plan(request(design="optuna", factors="all", trials=4))
+    assert (planned.runs, planned.trained, planned.trials) == (5, 1, 4)
+    assert planned.cost.hours == pytest.approx(4 * 1200 / 3600)
+    assert [row.name for row in planned.space] == [
+        "pseudo_label_initial_score_thr", "cls_pseudo_thr_rise", "rpn_pseudo_thr_rise", "roi_gamma", "rpn_gamma",
+    ]  # fmt: skip
+
+
+def test_the_smallest_effect_stands_on_the_deviation_between_runs(measured: Laboratory) -> None:
+    planned = plan(request(seeds=2))
+    for name in ("Severe_Rust", "Chipped"):
+        within = planned.noise[name].within
+        assert within is not None
+        # 0.1 and 0.2 of the baseline: sqrt(2 * 0.05^2 / 1)
+        assert (within.std, within.degrees) == (pytest.approx(0.0707107, abs=1e-7), 1)
+        effect = planned.smallest[name]
+        # two arms of two runs each: 0.0707 * sqrt(1/2 + 1/2); (2 - 1) * (2 - 1) degrees of freedom, two tests
+        assert effect.standard_error == pytest.approx(0.0707107, abs=1e-7)
+        assert (effect.degrees, effect.tests, effect.reason) == (1, 2, None)
+        # t on one degree is 25.45 at 2.5 %, and an estimated deviation is below 1.28 of the true one in 80 %.
+        assert effect.ap == pytest.approx(25.45 * 1.2816 * 0.0707107, rel=0.01)
+
+
+def test_nothing_is_known_before_the_data_are_made(laboratory: Laboratory) -> None:
+    (laboratory.data / "dataset.json").unlink()
+    planned = plan(request(seeds=2))
+    assert (planned.runs, planned.trained, planned.cost.hours) == (4, 0, None)
+    assert planned.noise == {}
+    assert {effect.ap for effect in planned.smallest.values()} == {None}
+
+
+def test_runs_of_another_scale_or_data_set_tell_nothing(laboratory: Laboratory) -> None:
+    add(laboratory, {}, 0, 0.1, training=900.0, config="tiny")
+    (laboratory.data / "annotations" / "test.json").write_text("{}")  # changes the data
+    planned = plan(request())
+    assert (planned.trained, planned.cost.hours, planned.noise) == (0, None, {})
+
+
+def test_plain_and_printed(measured: Laboratory) -> None:
+    planned = plan(request(seeds=2))
+    told = as_plain(planned)
+    assert (told["study"], told["runs"], told["trained"], told["trials"]) == ("ablation-focal", 4, 3, 0)
+    assert [arm["name"] for arm in told["arms"]] == ["baseline", "focal"]
+    assert told["cost"]["hours"] == pytest.approx(4200 / 3600)
+    assert told["noise"]["Chipped"]["within"]["degrees"] == 1
+    assert told["smallest_effect"]["Chipped"]["ap"] == planned.smallest["Chipped"].ap
+    file = io.StringIO()
+    print_plan(planned, Console(file=file, width=100))
+    shown = file.getvalue()
+    assert "4 runs at scale cpu (2 arms x 2 seeds), 3 trained already." in shown
+    assert (
+        "Cost: about 1.17 hours (arms 60 min, burn-ins 10 min of one worker), by the times of 1 runs on cpu." in shown
+    )
+    assert "Smallest effect on Chipped that it would find" in shown
