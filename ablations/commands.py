@@ -83,7 +83,9 @@ Storage = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that train on this machine at once.")]
 Gpus = Annotated[str, typer.Option(help="Cards to pin the workers to in turn, joined by commas; default: all see all.")]
-Grace = Annotated[float, typer.Option(min=1, help="Seconds without a heartbeat after which a worker counts as dead.")]
+Grace = Annotated[
+    float, typer.Option(min=1, help="Seconds without a heartbeat after which a worker counts as dead; of a new study.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -161,8 +163,6 @@ def run(
             str(place.data),
             "--runs-root",
             str(place.runs_root),
-            "--grace",
-            str(grace),
         ]
         try:
             if workers == 1:
@@ -189,12 +189,11 @@ def worker(
     runs_root: RunsRoot = None,
     storage: Storage = None,
     gpus: Gpus = "",
-    grace: Grace = GRACE,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
     root = _root(runs_root)
-    ledger = _ledger(study, root, storage, grace)
+    ledger = _ledger(study, root, storage)
     console = _console()
     begun = ledger.header()
     place = Place(root, prepared_data(begun.scale, data or (Path(begun.data) if begun.data else None)))
@@ -246,11 +245,13 @@ def show(
 ) -> None:
     """Show an arm: what it changes, what came of it, and where its files are."""
     root = _root(runs_root)
-    entries = [entry for entry in _ledger(study, root, storage).entries() if entry.arm == arm]
+    everything = _ledger(study, root, storage).entries()
+    entries = [entry for entry in everything if entry.arm == arm]
     if not entries:
-        raise unknown(
-            f"arm in study {study}", arm, dict.fromkeys(e.arm for e in _ledger(study, root, storage).entries())
-        )
+        raise unknown(f"arm in study {study}", arm, dict.fromkeys(entry.arm for entry in everything))
+    seeds = sorted(run.seed for entry in entries for run in entry.runs)
+    if seed is not None and seed not in seeds:
+        raise UserError(f"Arm {arm} of study {study} has no seed {seed}; its seeds are {', '.join(map(str, seeds))}.")
     shown = arm_as_plain(entries, runs_root=root, seed=seed)
     if as_json:
         typer.echo(json.dumps(shown, indent=1))
@@ -291,11 +292,11 @@ def _root(runs_root: Path | None) -> Path:
     return (runs_root or paths.runs_root()).resolve()
 
 
-def _ledger(study: str, root: Path, storage: str | None, grace: float = GRACE) -> Ledger:
+def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
     """The ledger of a study that was begun."""
     begun = read_study(root / study)
     if begun is None and storage is None:
         known = sorted(path.parent.name for path in root.glob(f"*/{LEDGER_NAME}"))
         there = f"the studies there are {', '.join(known)}" if known else "there is none yet"
         raise UserError(f"There is no study {study!r} in {root}; {there}. One in a database needs --storage.")
-    return Ledger(name=study, url=known_url(root / study, begun.storage if begun else None, storage), grace=grace)
+    return Ledger(name=study, url=known_url(root / study, begun.storage if begun else None, storage))

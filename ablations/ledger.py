@@ -25,7 +25,7 @@ from optuna.storages import fail_stale_trials, get_storage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from ablations.storage import open_storage, patiently
+from ablations.storage import beats, open_storage, patiently
 from experiments.errors import UserError
 from experiments.records import Record
 from experiments.studies import Study, StudyRun
@@ -102,15 +102,14 @@ class Ledger:
     Args:
         name: the study's.
         url: the storage's.
-        grace: seconds without a heartbeat after which a worker counts as dead.
 
     Raises:
         UserError: the storage cannot be opened.
     """
 
-    def __init__(self, *, name: str, url: str, grace: float = GRACE) -> None:
-        self.name, self.grace = name, grace
-        self.backend = open_storage(url, grace=grace, on_stale=_after_death)
+    def __init__(self, *, name: str, url: str) -> None:
+        self.name, self.grace = name, GRACE
+        self.backend = open_storage(url, grace=GRACE, on_stale=_after_death)
         self.storage = get_storage(self.backend)
         self._study: optuna.Study | None = None
 
@@ -129,6 +128,7 @@ class Ledger:
         if self._study is None:
             try:
                 self._study = patiently(lambda: optuna.load_study(study_name=self.name, storage=self.storage))
+                self._adopt(self.header())
             except KeyError:
                 raise UserError(
                     f"There is no study {self.name!r} in the storage: begin it with `run`, or name another with --study."
@@ -148,9 +148,22 @@ class Ledger:
             raise UserError(
                 f"Study {self.name} maximises other figures ({self._study.metric_names}): choose another --study."
             )
-        content = header.model_dump(mode="json", exclude={"runs", "requests"})
+        stored = patiently(lambda: self.study.user_attrs).get("header")
+        known = Study.model_validate(stored) if stored else header
+        if _essence(known) != _essence(header):
+            raise UserError(
+                f"The storage holds another study {self.name} (scale {known.scale}, data {known.data_fingerprint}): "
+                "choose another --study."
+            )
+        self._adopt(known)
+        content = header.model_copy(update={"grace": known.grace}).model_dump(mode="json", exclude={"runs", "requests"})
         patiently(self.study.set_user_attr, "header", content)
         patiently(self.study.set_metric_names, names)
+
+    def _adopt(self, header: Study) -> None:
+        """Count workers as dead as the study does: all have to agree on it."""
+        self.grace = header.grace
+        self.backend.heartbeat_interval, self.backend.grace_period = beats(header.grace)
 
     def header(self) -> Study:
         """The study without its runs and requests."""
@@ -180,10 +193,11 @@ class Ledger:
             patiently(self.study.add_trial, trial)
 
     def claim(self, ready: Callable[[Entry], bool] = lambda entry: True) -> "Claim | None":
-        """Take the first waiting job that is ``ready``; ``None`` if there is none now."""
+        """Take the first waiting job, in the order in which jobs were first queued, that is ``ready``; ``None`` if none is."""
         self.recover()
         trials = self._trials()
-        for trial in trials:
+        first = _first_numbers(trials)
+        for trial in sorted(trials, key=lambda trial: first[trial.user_attrs["key"]]):
             if trial.state != TrialState.WAITING or not ready(_entry(trial)):
                 continue
             # The heartbeat comes first: a running trial without one would never count as stale.
@@ -195,15 +209,18 @@ class Ledger:
                     claimed = patiently(optuna.trial.Trial, self.study, trial._trial_id)
                     if not self._is_duplicate(trial):
                         return Claim(self, claimed)
-                    claimed.set_user_attr("duplicate", True)
-                    self.study.tell(claimed, state=TrialState.FAIL)
+                    patiently(claimed.set_user_attr, "duplicate", True)
+                    patiently(self.study.tell, claimed, None, TrialState.FAIL, True)
         return None
 
     def _is_duplicate(self, claimed: FrozenTrial) -> bool:
         """Whether an earlier trial has the same job: two workers may have followed one dead trial at the same moment."""
+        trials = self._trials()
+        followed = {trial.user_attrs.get("follows") for trial in trials}
         return any(
-            trial.user_attrs["key"] == claimed.user_attrs["key"] and trial.state != TrialState.FAIL
-            for trial in self._trials()
+            trial.user_attrs["key"] == claimed.user_attrs["key"]
+            and (trial.state != TrialState.FAIL or (trial.user_attrs.get("reason") and trial.number not in followed))
+            for trial in trials
             if trial.number < claimed.number
         )
 
@@ -231,7 +248,7 @@ class Ledger:
         trials = self._trials()
         followed = {trial.user_attrs.get("follows") for trial in trials}
         current = [t for t in trials if t.number not in followed and not t.user_attrs.get("duplicate")]
-        first = {trial.user_attrs["key"]: trial.number for trial in reversed(trials)}
+        first = _first_numbers(trials)
         return [_entry(trial) for trial in sorted(current, key=lambda trial: first[trial.user_attrs["key"]])]
 
     def _trials(self) -> list[FrozenTrial]:
@@ -297,6 +314,12 @@ class Claim:
         patiently(give_back, patience=10)  # who stops does not wait for long: the job will count as stale
 
 
+def _essence(header: Study) -> object:
+    """What two studies of one name must have in common to be the same."""
+    search = (header.search.space, header.search.objective) if header.search else None
+    return header.scale, header.data_fingerprint, header.hard_classes, search
+
+
 def _after_death(study: optuna.Study, trial: FrozenTrial) -> None:
     """Optuna's callback for a stale trial, which it has failed."""
     deaths = _deaths(trial)
@@ -319,6 +342,11 @@ def _follow(study: optuna.Study, trial: FrozenTrial, deaths: int) -> None:
     )
 
 
+def _first_numbers(trials: Sequence[FrozenTrial]) -> dict[str, int]:
+    """Job -> number of its first trial: the order in which jobs were queued."""
+    return {trial.user_attrs["key"]: trial.number for trial in reversed(trials)}
+
+
 def _deaths(trial: FrozenTrial) -> int:
     """How many workers this job has cost, where the one of this failed trial died as well."""
     return int(trial.user_attrs.get("deaths", 0)) + 1
@@ -339,7 +367,9 @@ def _entry(trial: FrozenTrial) -> Entry:
     constraints = [v for name, v in trial.system_attrs.items() if name.startswith("constraints:")]
     return Entry(
         number=trial.number,
-        state=_STATES[trial.state],
+        state="waiting"
+        if _died(trial) and _deaths(trial) < MAX_DEATHS
+        else _STATES[trial.state],  # it will be followed
         runs=tuple(StudyRun.model_validate(run) for run in attributes["runs"]),
         params=trial.params,
         values=tuple(trial.values) if trial.values else None,

@@ -17,11 +17,14 @@ from experiments.errors import UserError
 
 LEDGER_NAME = "study.db"
 PATIENCE = 600.0  # seconds that a storage out of reach is waited for
+_SERVER_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 60_000}  # s, s, ms
 _WRITER_TIMEOUT = 120  # seconds that SQLite waits for another writer
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 Result = TypeVar("Result")
+STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError)
+"""What Optuna raises while a storage is out of reach."""
 
 
 class StorageLost(UserError):
@@ -40,21 +43,26 @@ def hidden(url: str) -> str:
         UserError: it is no address of a database.
     """
     try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+        address = sqlalchemy.make_url(url)
     except (ArgumentError, ValueError):
         raise UserError(
             "The storage's address is not understood: give one like postgresql://user@host/database, or none for a file."
         ) from None
+    if any("password" in name for name in address.query):
+        raise UserError(
+            "The storage's address has a password behind its question mark: put it before the @, or into PGPASSWORD."
+        )
+    return address.render_as_string(hide_password=True)
 
 
 def known_url(folder: Path, stored: str | None, given: str | None) -> str:
     """The address of a study's ledger: the given one, else what its ``study.json`` says, else the file in its folder.
 
     Raises:
-        UserError: the stored address lacks its password.
+        UserError: the address lacks its password, as what is written down does.
     """
     url = given or stored or default_url(folder)
-    if given is None and ":***@" in url:
+    if ":***@" in url:
         raise UserError(
             f"The ledger of the study in {folder} is in {url}, whose password is written down nowhere: give the whole address "
             "with --storage, or in the environment variable STORAGE."
@@ -71,11 +79,13 @@ def open_storage(url: str, *, grace: float, on_stale: Callable[[optuna.Study, Fr
     shown = hidden(url)
     file = shown.startswith("sqlite")
     options: dict[str, Any] = {"connect_args": {"timeout": _WRITER_TIMEOUT}} if file else {"pool_pre_ping": True}
+    if shown.startswith("postgresql"):
+        options["connect_args"] = _SERVER_TIMEOUTS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
             storage = RDBStorage(
-                url, options, heartbeat_interval=max(1, round(grace / 6)), grace_period=max(1, round(grace)),
+                url, options, heartbeat_interval=beats(grace)[0], grace_period=beats(grace)[1],
                 heartbeat_stale_trial_callback=on_stale,
             )  # fmt: skip
     except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
@@ -86,6 +96,11 @@ def open_storage(url: str, *, grace: float, on_stale: Callable[[optuna.Study, Fr
     if file:
         _one_writer_at_a_time(storage.engine)
     return storage
+
+
+def beats(grace: float) -> tuple[int, int]:
+    """Seconds between heartbeats, and without one until a worker counts as dead; whole ones, as Optuna wants them."""
+    return max(1, round(grace / 6)), max(1, round(grace))
 
 
 def _one_writer_at_a_time(engine: sqlalchemy.Engine) -> None:
@@ -117,7 +132,7 @@ def patiently(call: Callable[..., Result], *arguments: Any, patience: float = PA
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return call(*arguments)
-        except (StorageInternalError, SQLAlchemyError) as error:
+        except STORAGE_ERRORS as error:
             if time.monotonic() + pause > end:
                 said = str(error.__cause__ or error).strip().splitlines()[0]
                 raise StorageLost(

@@ -44,7 +44,7 @@ def begin(request: Request) -> tuple[Study, Ledger]:
     with locked(request.folder):
         study = _extended(read_study(request.folder), request, folder, fingerprint)
         url = known_url(request.folder, study.storage, request.storage)
-        ledger = Ledger(name=request.study, url=url, grace=request.grace)
+        ledger = Ledger(name=request.study, url=url)
         ledger.create(study)
         write_study(study, request.folder)
         ledger.add(jobs_of(study), lambda job: None if study.search else _settled(job, study, request.runs_root))
@@ -93,13 +93,19 @@ def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
         for entry in ledger.entries():
             runs |= {(run.arm, run.seed): run for run in entry.runs if run.identity}
             for identity, content in entry.records.items():
-                run_folder = arm_folder(runs_root, identity)
-                if not (run_folder / RECORD_NAME).exists():
-                    run_folder.mkdir(parents=True, exist_ok=True)
-                    write_record(Record.model_validate(content), run_folder)
+                record = Record.model_validate(content)
+                with locked(arm_folder(runs_root, identity)):
+                    _bring_home(record, arm_folder(runs_root, identity))
         study = study.model_copy(update={"runs": list(runs.values())})
         write_study(study, folder)
     return study
+
+
+def _bring_home(record: Record, folder: Path) -> None:
+    """Write a record of the ledger to its folder, unless there is one that says as much."""
+    here = read_record(folder) if (folder / RECORD_NAME).exists() else None
+    if here is None or (record.status == "completed" and here.status != "completed"):
+        write_record(record, folder)
 
 
 def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Console) -> bool:
@@ -146,7 +152,7 @@ def _extended(stored: Study | None, request: Request, data: Path, fingerprint: s
     study = stored or Study(
         study=request.study, scale=request.scale, data=str(request.data) if request.data else None,
         data_fingerprint=fingerprint, hard_classes=classes, search=request.search,
-        storage=hidden(request.storage) if request.storage else None,
+        storage=hidden(request.storage) if request.storage else None, grace=request.grace,
     )  # fmt: skip
     _check_same(study, request, fingerprint)
     wanted = [

@@ -12,8 +12,9 @@ from ablations.ledger import Claim, Entry, Ledger, Outcome
 from ablations.objective import intermediate_ratio, make_pruner, make_sampler, overall_constraint, ratio, values_of
 from ablations.space import suggest
 from ablations.status import first_line
-from ablations.storage import StorageLost
+from ablations.storage import STORAGE_ERRORS, StorageLost, patiently
 from experiments.errors import Pruned, UserError
+from experiments.interrupts import undisturbed
 from experiments.records import Record
 from experiments.runs import read_dataset, run_identity
 from experiments.studies import Study, StudyRun, arm_folder
@@ -56,7 +57,8 @@ def work(
         ledger.sample_with(make_sampler(study.search.objective), make_pruner(study.search.objective))
     while parent is None or os.getppid() == parent:
         entries = ledger.entries()
-        claim = ledger.claim(partial(_may_start, entries=entries, study=study))
+        with undisturbed():
+            claim = ledger.claim(partial(_may_start, entries=entries, study=study))
         if claim is None:
             if not any(entry.state in ("waiting", "running") for entry in entries):
                 return
@@ -67,9 +69,11 @@ def work(
             try:
                 outcome = _Training(ledger, claim, study, place, progress).outcome()
             except BaseException:
-                claim.give_back()
+                with undisturbed():
+                    claim.give_back()
                 raise
-            claim.finish(outcome)
+            with undisturbed():
+                claim.finish(outcome)
         tell()
 
 
@@ -115,7 +119,7 @@ class _Training:
                     seed=run.seed, split=run.split, data=self.place.data, runs_root=self.place.runs_root,
                     folder=arm_folder(self.place.runs_root, run.identity), progress=self.show_progress, observer=self,
                 )  # fmt: skip
-            except StorageLost:
+            except (StorageLost, *STORAGE_ERRORS):
                 raise
             except Exception as error:  # whatever befalls one arm, the others go on
                 reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
@@ -123,7 +127,12 @@ class _Training:
             self.records[run.identity] = record
             if record.status != "completed":
                 return Outcome(record.status, self.records, reason=record.reason)
-        return self._completed()
+        try:
+            return self._completed()
+        except (KeyError, AssertionError) as error:
+            return Outcome(
+                "failed", self.records, reason=f"Its record cannot be judged ({type(error).__name__}: {error})."
+            )
 
     def _check(self, run: StudyRun) -> None:
         if run.identity != self._identity(run):
@@ -140,7 +149,7 @@ class _Training:
 
     def _draw(self, space: list[str]) -> None:
         """Let the sampler draw its values; an arm of the design is given its own and keeps its delta."""
-        delta = suggest(self.claim.trial, space, width=_width(self.study.scale))
+        delta = patiently(partial(suggest, self.claim.trial, space, width=_width(self.study.scale)))
         if not self.claim.runs[0].sampled:
             return
         drawn = [run.model_copy(update={"delta": delta}) for run in self.claim.runs]
@@ -180,8 +189,8 @@ class _Training:
         if not self.claim.runs[0].sampled:
             return
         value = intermediate_ratio(record, self._baseline(), classes=self.study.hard_classes, iteration=iteration)
-        self.claim.trial.report(value, iteration)
-        if self.claim.trial.should_prune():
+        patiently(self.claim.trial.report, value, iteration)
+        if iteration < record.iterations and patiently(self.claim.trial.should_prune):  # else nothing is left to save
             raise Pruned(
                 f"at iteration {iteration} its ratio {value:.3f} is below the median of the settings before it"
             )

@@ -102,9 +102,11 @@ def _processes(
     try:
         for number, environment in enumerate(environments, start=1):
             with (logs / f"worker-{number}.log").open("ab") as log:
-                processes.append(
-                    subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT)
+                # In a group of its own: Ctrl-C reaches this process alone, which then stops each of them once.
+                process = subprocess.Popen(
+                    command, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT, process_group=0
                 )
+                processes.append(process)
         yield processes
     finally:
         for process in processes:

@@ -188,7 +188,17 @@ def _log_tail(folder: Path) -> list[str]:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether ``last_checkpoint``, which the library does not write atomically, names a file that exists."""
+    """Whether there is a checkpoint to go on from.
+
+    The library's ``last_checkpoint`` holds a whole path, and is not written atomically: where it points nowhere, because the folder
+    was moved or the write cut short, it is mended. It is written after its checkpoint, so the newest one is whole then.
+    """
     pointer = folder / "last_checkpoint"
-    name = pointer.read_text().strip() if pointer.exists() else ""
-    return bool(name) and Path(name).is_file()
+    if not pointer.exists():
+        return False
+    text = pointer.read_text().strip()
+    there = sorted(folder.glob("iter_*.pth"), key=lambda path: int(path.stem.removeprefix("iter_")))
+    found = next((path for path in there if path.name == Path(text).name), there[-1] if there else None)
+    if found is not None and text != str(found):
+        pointer.write_text(str(found))
+    return found is not None

@@ -10,6 +10,22 @@ from experiments.errors import Terminated
 
 
 @contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put SIGINT and SIGTERM off to the end of a few statements that belong together; in the main thread alone."""
+    arrived: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda *what: arrived.append(what))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0][0])
+
+
+@contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
     """Let SIGTERM raise :class:`experiments.errors.Terminated` in the main thread, which alone may enter this."""
     owner = os.getpid()

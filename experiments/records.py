@@ -80,7 +80,7 @@ class Record(_Strict):
     tokens_reduced_from: int | None = None
     tokens_per_level: list[int] = Field(default_factory=list)
     validations: list[Validation] = Field(default_factory=list)
-    monitoring: dict[str, float] = Field(default_factory=dict)
+    monitoring: dict[str, float | None] = Field(default_factory=dict)
     peak_memory_mb: float | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
     resumed_from: list[int] = Field(default_factory=list)

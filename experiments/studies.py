@@ -57,7 +57,8 @@ class Study(_Strict):
 
     ``scale`` is the config's name; ``data`` is the folder that was named, ``None`` for the scale's own; ``hard_classes`` are
     the classes whose AP (teacher, val) the ledger holds as values, in that order; ``storage`` is the ledger's address without
-    its password, ``None`` for the SQLite file beside this one.
+    its password, ``None`` for the SQLite file beside this one; ``grace`` is after how many seconds without a heartbeat a worker
+    counts as dead.
     """
 
     version: Literal[2] = 2
@@ -67,6 +68,7 @@ class Study(_Strict):
     data_fingerprint: str
     hard_classes: list[str]
     storage: str | None = None
+    grace: float = 60.0
     requests: list[StudyRequest] = Field(default_factory=list)
     runs: list[StudyRun] = Field(default_factory=list)
     search: Search | None = None

@@ -81,7 +81,7 @@ class Laboratory:
             reason="Out of memory [step 3].\nTraceback" if outcome == "failed" else None,
         )  # fmt: skip
         try:
-            observer.validated(record, 1)
+            observer.validated(record.model_copy(update={"iterations": 2}), 1)  # half-way
         except Pruned as pruned:
             record.status, record.reason = "pruned", str(pruned)
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ COMPLETED = Outcome("completed", {}, (0.25, 0.5))
 
 
 def open_ledger(folder: Path, *, grace: float = 60, header: Study = HEADER) -> Ledger:
-    ledger = Ledger(name="s", url=default_url(folder), grace=grace)
-    ledger.create(header)
+    ledger = Ledger(name="s", url=default_url(folder))
+    ledger.create(header.model_copy(update={"grace": grace}))
     return ledger
 
 
@@ -139,9 +139,10 @@ def test_who_dies_between_failing_a_trial_and_queueing_the_next_loses_nothing(tm
     claim = ledger.claim()
     assert claim is not None
     ledger.storage.set_trial_state_values(claim.trial._trial_id, TrialState.FAIL)
-    time.sleep(1.2)
-    ledger.recover()
     assert states(ledger) == [("a", "waiting")]
+    assert ledger.claim() is None
+    time.sleep(1.2)
+    assert ledger.claim() is not None
 
 
 def test_a_job_queued_twice_is_claimed_once(tmp_path: Path) -> None:
@@ -231,3 +232,47 @@ def test_a_ratio_study_has_one_value(tmp_path: Path) -> None:
 def test_a_study_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no study 'other' in the storage"):
         Ledger(name="other", url=default_url(tmp_path)).entries()
+
+
+def test_another_study_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    with pytest.raises(UserError, match=r"holds another study s \(scale tiny, data f\)"):
+        ledger.create(HEADER.model_copy(update={"data_fingerprint": "other"}))
+    assert ledger.header().data_fingerprint == "f"
+
+
+def test_all_count_a_worker_as_dead_at_the_same_time(tmp_path: Path) -> None:
+    open_ledger(tmp_path, grace=12)
+    other = Ledger(name="s", url=default_url(tmp_path))
+    other.entries()
+    assert (other.grace, other.backend.heartbeat_interval, other.backend.grace_period) == (12, 2, 12)
+
+
+def test_a_second_copy_of_a_job_that_failed_is_no_retry(tmp_path: Path) -> None:
+    from ablations.ledger import _follow
+
+    ledger = open_ledger(tmp_path)
+    add(ledger, "a")
+    claim = ledger.claim()
+    assert claim is not None
+    claim.give_back()
+    dead = next(trial for trial in ledger.study.trials if trial.number == 0)
+    _follow(ledger.study, dead, 0)
+    first = ledger.claim()
+    assert first is not None
+    first.finish(Outcome("failed", reason="loss is NaN"))
+    assert ledger.claim() is None
+    assert states(ledger) == [("a", "failed")]
+    ledger.retry()
+    assert ledger.claim() is not None
+
+
+def test_jobs_given_back_come_before_later_ones(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    add(ledger, "a", "b")
+    claim = ledger.claim()
+    assert claim is not None
+    claim.give_back()
+    again = ledger.claim()
+    assert again is not None
+    assert again.runs[0].arm == "a"

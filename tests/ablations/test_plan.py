@@ -86,7 +86,8 @@ def test_the_smallest_effect_stands_on_the_deviation_between_runs(measured: Labo
         within = planned.noise[name].within
         assert within is not None
         # 0.1 and 0.2 of the baseline: sqrt(2 * 0.05^2 / 1)
-        assert (within.std, within.degrees) == (pytest.approx(0.0707107, abs=1e-7), 1)
+        assert within.std == pytest.approx(0.0707107, abs=1e-7)
+        assert within.degrees == 1
         effect = planned.smallest[name]
         # two arms of two runs each: 0.0707 * sqrt(1/2 + 1/2); (2 - 1) * (2 - 1) degrees of freedom, two tests
         assert effect.standard_error == pytest.approx(0.0707107, abs=1e-7)

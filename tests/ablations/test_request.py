@@ -108,7 +108,8 @@ def test_the_stored_command_repeats_the_request(options: dict[str, Any], monkeyp
 def test_the_stored_command_has_no_password() -> None:
     made = request(storage="postgresql://me:secret@host/name")
     assert made.storage == "postgresql://me:secret@host/name"
-    assert "--storage 'postgresql://me:***@host/name'" in made.command
+    assert "--storage" not in made.command  # STORAGE has to hold it
+    assert "--storage postgresql://me@host/name" in request(storage="postgresql://me@host/name").command
 
 
 def test_names_in() -> None:

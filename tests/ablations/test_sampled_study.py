@@ -1,13 +1,17 @@
 """Sampled studies, through the command line: the order of training, what is drawn and kept, judged, pruned, and chosen."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import Result
 
 from ablations.ledger import Claim
+from experiments.errors import UserError
 from experiments.records import Record, Validation, read_record
 from experiments.runs import run_identity
 from experiments.search_file import Candidate, SearchResult, read_search
@@ -216,7 +220,7 @@ def test_only_baseline_and_choice_are_scored_on_test_where_there_is_one(
         (laboratory.data / "annotations" / "test.json").write_text("{}")
     scored: list[str] = []
 
-    def evaluate(folder: Path, *, data: Path) -> Record:
+    def evaluate(folder: Path, *, data: Path, console: Console) -> Record:
         assert data == laboratory.data
         record = read_record(folder)
         scored.append(record.arm)
@@ -226,11 +230,31 @@ def test_only_baseline_and_choice_are_scored_on_test_where_there_is_one(
 
     monkeypatch.setattr("ablations.study.evaluate", evaluate)
     laboratory.scores["sample-001", 0] = 0.3
-    search(laboratory, trials=3)
+    assert search(laboratory, trials=3).exit_code == 0
     assert scored == (["baseline", "sample-001"] if has_test else [])
     told = {name: one.test and one.test["Chipped"] for name, one in candidates(laboratory).items()}
     reached = 0.125 if has_test else None
     assert told == {"baseline": reached, "plan": None, "sample-001": reached, "sample-002": None}
+
+
+def test_weights_that_are_elsewhere_leave_the_test_split_unscored(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate_run(folder: Path, *, data: Path, split: str) -> None:
+        raise UserError("The weights are missing.")
+
+    module = ModuleType("experiments.evaluate")
+    monkeypatch.setattr(module, "evaluate_run", evaluate_run, raising=False)
+    monkeypatch.setitem(sys.modules, "experiments.evaluate", module)
+    (laboratory.data / "annotations" / "test.json").write_text("{}")
+    laboratory.scores["plan", 0] = 0.3
+    result = search(laboratory, trials=1)
+    assert result.exit_code == 0
+    assert [line for line in result.stdout.splitlines() if "test split" in line] == [
+        "No scores on the test split of baseline: The weights are missing.",
+        "No scores on the test split of plan: The weights are missing.",
+    ]
+    assert [(one.chosen, one.test) for one in candidates(laboratory).values()] == [(False, None), (True, None)]
 
 
 def test_a_baseline_of_another_study_is_not_trained_again(laboratory: Laboratory) -> None:

@@ -14,14 +14,18 @@ def test_a_password_is_never_shown() -> None:
     assert hidden("postgresql://me:secret@host/name") == "postgresql://me:***@host/name"
     with pytest.raises(UserError, match="address is not understood"):
         hidden("secret@host")
+    with pytest.raises(UserError, match="put it before the @") as caught:
+        hidden("postgresql://me@host/name?password=secret")
+    assert "secret" not in str(caught.value)
 
 
 def test_which_address_counts(tmp_path: Path) -> None:
     assert known_url(tmp_path, None, None) == default_url(tmp_path)
     assert known_url(tmp_path, "postgresql://me@host/name", None) == "postgresql://me@host/name"
     assert known_url(tmp_path, "postgresql://me:***@host/name", "postgresql://me:x@host/name").endswith(":x@host/name")
-    with pytest.raises(UserError, match="password is written down nowhere"):
-        known_url(tmp_path, "postgresql://me:***@host/name", None)
+    for given in (None, "postgresql://me:***@host/name"):  # what is written down, or copied from there
+        with pytest.raises(UserError, match="password is written down nowhere"):
+            known_url(tmp_path, "postgresql://me:***@host/name", given)
 
 
 @pytest.mark.parametrize(

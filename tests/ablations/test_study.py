@@ -307,9 +307,11 @@ def test_a_worker_with_other_configs_is_refused_and_loses_nothing(
 
 
 def test_a_password_is_nowhere_on_disk(laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from optuna.storages import RDBStorage
+
     from ablations import storage
 
-    opened = storage.RDBStorage
+    opened = RDBStorage
 
     def to_a_file(url: str, *arguments: Any, **options: Any) -> Any:
         return opened(f"sqlite:///{tmp_path / 'server.db'}", {}, **options)
@@ -350,3 +352,11 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     assert result.stderr.startswith(message)
     assert result.stderr.count("\n") == 1
     assert not laboratory.root.exists()
+
+
+def test_show_of_a_seed_that_is_not_there_names_those_that_are(laboratory: Laboratory) -> None:
+    laboratory.run("--factors", "focal", "--seeds", "2")
+    wrong = laboratory.command("show", "focal", "--study", "ablation-focal", "--seed", "7")
+    assert (wrong.exit_code, wrong.stderr) == (
+        2, "Error: Arm focal of study ablation-focal has no seed 7; its seeds are 0, 1.\n",
+    )  # fmt: skip

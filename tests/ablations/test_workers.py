@@ -108,4 +108,4 @@ def test_one_worker_here_uses_the_first_card(laboratory: Laboratory, monkeypatch
     train_here(ledger, ledger.header(), Place(laboratory.root, laboratory.data), gpus=["3", "4"], console=console)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     told = [line.split(",")[0] for line in file.getvalue().splitlines()]
-    assert told == ["[1/2] focal", "[2/2] baseline"]  # what was given back is queued last
+    assert told == ["[1/2] baseline", "[2/2] focal"]

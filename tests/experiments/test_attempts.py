@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from experiments import train
+from experiments.attempts import has_checkpoint
 from experiments.errors import Pruned, UserError
 from experiments.records import Record, read_record
 from experiments.train import train_run
@@ -204,3 +205,14 @@ def test_a_process_that_trains_many_runs_does_not_grow(tiny_data: Path, runs: Pa
 def resident_mb() -> float:
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+@pytest.mark.parametrize("pointed", ["", "/moved/away/run/iter_20.pth", "/moved/away/run/iter_99.pth"])
+def test_a_pointer_that_leads_nowhere_is_mended(pointed: str, tmp_path: Path) -> None:
+    assert not has_checkpoint(tmp_path)
+    for iteration in (5, 10, 20):
+        (tmp_path / f"iter_{iteration}.pth").touch()
+    assert not has_checkpoint(tmp_path)  # the first one is still being written
+    (tmp_path / "last_checkpoint").write_text(pointed)
+    assert has_checkpoint(tmp_path)
+    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "iter_20.pth")
