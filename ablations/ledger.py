@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -228,6 +229,11 @@ class Ledger:
         """Fail the trials whose worker is dead; each is followed by one that waits."""
         patiently(fail_stale_trials, self.study)
         trials = self._trials()
+        for trial in trials:  # of a worker that died on this machine nobody needs to wait for the silence
+            if trial.state == TrialState.RUNNING and _is_gone(trial.user_attrs.get("progress") or {}):
+                with contextlib.suppress(UpdateFinishedTrialError):
+                    if patiently(self.storage.set_trial_state_values, trial._trial_id, TrialState.FAIL):
+                        patiently(_after_death, self.study, trial)
         followed = {trial.user_attrs.get("follows") for trial in trials}
         for trial in trials:  # who failed one may have died before it queued the next
             if trial.number in followed or not _died(trial) or _deaths(trial) >= MAX_DEATHS:
@@ -261,7 +267,9 @@ class Claim:
     def __init__(self, ledger: Ledger, trial: optuna.trial.Trial) -> None:
         self.ledger, self.trial = ledger, trial
         self.runs = [StudyRun.model_validate(run) for run in trial.user_attrs["runs"]]
-        self.progress: dict[str, Any] = {"worker": f"{socket.gethostname()}:{os.getpid()}"}
+        self.progress: dict[str, Any] = {
+            "worker": f"{socket.gethostname()}:{os.getpid()}", "process": os.getpid(), "machine": _machine(),
+        }  # fmt: skip
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -340,6 +348,20 @@ def _follow(study: optuna.Study, trial: FrozenTrial, deaths: int) -> None:
             system_attrs={"fixed_params": fixed} if fixed else None,
         )
     )
+
+
+def _machine() -> str | None:
+    """What tells this machine, since it was started, and this container on it from all others; Linux alone knows."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return None
+
+
+def _is_gone(progress: Mapping[str, Any]) -> bool:
+    """Whether a trial's worker ran on this machine and does no more."""
+    machine = progress.get("machine")
+    return machine is not None and machine == _machine() and not Path(f"/proc/{progress['process']}").exists()
 
 
 def _first_numbers(trials: Sequence[FrozenTrial]) -> dict[str, int]:

@@ -101,6 +101,26 @@ def test_a_silent_workers_job_waits_again_and_its_own_late_word_changes_nothing(
     assert states(ledger) == [("a", "completed")]
 
 
+def test_who_died_on_this_machine_is_not_waited_for(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    ledger = open_ledger(tmp_path)
+    add(ledger, "a")
+    code = (
+        "import os; from ablations.ledger import Ledger\n"
+        f"with Ledger(name='s', url={default_url(tmp_path)!r}).claim() as claim:\n"
+        "    claim._stop.wait(1)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    died = subprocess.run([sys.executable, "-c", code], check=False)
+    assert died.returncode == -9
+    claim = ledger.claim()
+    assert claim is not None
+    (entry,) = ledger.entries()
+    assert (entry.state, entry.deaths) == ("running", 1)
+
+
 def test_a_beating_heart_keeps_a_job(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path, grace=1)
     add(ledger, "a")
