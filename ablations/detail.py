@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ablations.ledger import Entry
 from ablations.status import duration
+from ablations.trials import Entry
 from experiments.records import RECORD_NAME, Record, read_record
 from experiments.studies import arm_folder
 

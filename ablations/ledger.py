@@ -7,94 +7,40 @@ arm, until it is retried.
 """
 
 import contextlib
-import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import fail_stale_trials, get_storage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from ablations.storage import beats, open_storage, patiently
+from ablations.storage import STORAGE_ERRORS, beats, open_storage, patiently
+from ablations.trials import (
+    STATES,
+    Entry,
+    Job,
+    Outcome,
+    after_death,
+    died,
+    entry_of,
+    first_numbers,
+    follow,
+    gives_up,
+    is_gone,
+    machine,
+    plain,
+)  # fmt: skip
 from experiments.errors import UserError
-from experiments.records import Record
 from experiments.studies import Study, StudyRun
 
 GRACE = 60.0  # seconds without a heartbeat after which a worker counts as dead
-MAX_DEATHS = 10  # an arm whose workers died this often is failed: it may be what kills them
-_STATES = {
-    TrialState.WAITING: "waiting",
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "completed",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one trial is for: one replicate of an arm, or all replicates of one sampled setting.
-
-    A sampled setting that is not drawn yet has runs with an empty delta and identity. ``params`` are what dashboards show
-    and samplers learn from; with ``distributions`` they stand, without they are drawn as given when the trial is claimed.
-    """
-
-    runs: tuple[StudyRun, ...]
-    params: dict[str, Any] = field(default_factory=dict)
-    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """What no two jobs of a study share: the identity, or the name of a sampled setting."""
-        return self.runs[0].arm if self.runs[0].sampled else self.runs[0].identity
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a job: ``records`` by identity, and the objective values where all its runs completed."""
-
-    state: str
-    records: dict[str, Record] = field(default_factory=dict)
-    values: tuple[float, ...] | None = None
-    constraint: float | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One job as the ledger tells it.
-
-    ``state`` is waiting, running, completed, pruned or failed. ``progress`` is what its worker said last: ``phase``,
-    ``iteration``, ``iterations``, ``rate`` (iterations per second), ``worker``. ``seconds`` is how long it took or takes by now.
-    """
-
-    number: int
-    state: str
-    runs: tuple[StudyRun, ...]
-    params: dict[str, Any]
-    values: tuple[float, ...] | None
-    constraint: float | None
-    progress: dict[str, Any]
-    reason: str | None
-    seconds: float | None
-    deaths: int
-    records: dict[str, Any]
-
-    @property
-    def arm(self) -> str:
-        """The arm's name."""
-        return self.runs[0].arm
 
 
 class Ledger:
@@ -110,7 +56,7 @@ class Ledger:
 
     def __init__(self, *, name: str, url: str) -> None:
         self.name, self.grace = name, GRACE
-        self.backend = open_storage(url, grace=GRACE, on_stale=_after_death)
+        self.backend = open_storage(url, grace=GRACE, on_stale=after_death)
         self.storage = get_storage(self.backend)
         self._study: optuna.Study | None = None
 
@@ -188,7 +134,7 @@ class Ledger:
                 options |= {"system_attrs": {"fixed_params": job.params}}
             outcome = settle(job)
             if outcome is not None:
-                attributes["records"] = _plain(outcome.records)
+                attributes["records"] = plain(outcome.records)
                 options |= {"state": TrialState.COMPLETE, "values": outcome.values}
             trial = optuna.create_trial(user_attrs=attributes, **options)
             patiently(self.study.add_trial, trial)
@@ -197,9 +143,9 @@ class Ledger:
         """Take the first waiting job, in the order in which jobs were first queued, that is ``ready``; ``None`` if none is."""
         self.recover()
         trials = self._trials()
-        first = _first_numbers(trials)
+        first = first_numbers(trials)
         for trial in sorted(trials, key=lambda trial: first[trial.user_attrs["key"]]):
-            if trial.state != TrialState.WAITING or not ready(_entry(trial)):
+            if trial.state != TrialState.WAITING or not ready(entry_of(trial)):
                 continue
             # The heartbeat comes first: a running trial without one would never count as stale.
             patiently(self.backend.record_heartbeat, trial._trial_id)
@@ -230,23 +176,23 @@ class Ledger:
         patiently(fail_stale_trials, self.study)
         trials = self._trials()
         for trial in trials:  # of a worker that died on this machine nobody needs to wait for the silence
-            if trial.state == TrialState.RUNNING and _is_gone(trial.user_attrs.get("progress") or {}):
+            if trial.state == TrialState.RUNNING and is_gone(trial.user_attrs.get("progress") or {}):
                 with contextlib.suppress(UpdateFinishedTrialError):
                     if patiently(self.storage.set_trial_state_values, trial._trial_id, TrialState.FAIL):
-                        patiently(_after_death, self.study, trial)
+                        patiently(after_death, self.study, trial)
         followed = {trial.user_attrs.get("follows") for trial in trials}
         for trial in trials:  # who failed one may have died before it queued the next
-            if trial.number in followed or not _died(trial) or _deaths(trial) >= MAX_DEATHS:
+            if trial.number in followed or not died(trial) or gives_up(trial):
                 continue
             if (datetime.now() - (trial.datetime_complete or datetime.now())).total_seconds() > self.grace:
-                patiently(_after_death, self.study, trial)
+                patiently(after_death, self.study, trial)
 
     def retry(self, arms: Sequence[str] = ()) -> list[Entry]:
         """Queue the failed jobs again, all or those of the named arms; returns them."""
         chosen = [e for e in self.entries() if e.state == "failed" and (not arms or e.arm in arms)]
         for entry in chosen:
             trial = next(t for t in self._trials() if t.number == entry.number)
-            patiently(_follow, self.study, trial, 0)
+            patiently(follow, self.study, trial, 0)
         return chosen
 
     def entries(self) -> list[Entry]:
@@ -254,8 +200,8 @@ class Ledger:
         trials = self._trials()
         followed = {trial.user_attrs.get("follows") for trial in trials}
         current = [t for t in trials if t.number not in followed and not t.user_attrs.get("duplicate")]
-        first = _first_numbers(trials)
-        return [_entry(trial) for trial in sorted(current, key=lambda trial: first[trial.user_attrs["key"]])]
+        first = first_numbers(trials)
+        return [entry_of(trial) for trial in sorted(current, key=lambda trial: first[trial.user_attrs["key"]])]
 
     def _trials(self) -> list[FrozenTrial]:
         return patiently(lambda: self.study.get_trials(deepcopy=False))
@@ -268,7 +214,7 @@ class Claim:
         self.ledger, self.trial = ledger, trial
         self.runs = [StudyRun.model_validate(run) for run in trial.user_attrs["runs"]]
         self.progress: dict[str, Any] = {
-            "worker": f"{socket.gethostname()}:{os.getpid()}", "process": os.getpid(), "machine": _machine(),
+            "worker": f"{socket.gethostname()}:{os.getpid()}", "process": os.getpid(), "machine": machine(),
         }  # fmt: skip
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -285,7 +231,7 @@ class Claim:
         storage, number = self.ledger.backend, self.trial._trial_id
         while True:
             # A storage out of reach is no reason to stop training: the next beat tries again.
-            with contextlib.suppress(StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError):
+            with contextlib.suppress(*STORAGE_ERRORS, UpdateFinishedTrialError):
                 storage.record_heartbeat(number)
                 storage.set_trial_user_attr(number, "progress", dict(self.progress))
             if self._stop.wait(self.ledger.grace / 6):
@@ -299,8 +245,8 @@ class Claim:
 
     def finish(self, outcome: Outcome) -> None:
         """Write down what came of it. A trial that was taken over meanwhile is its new worker's."""
-        attributes: dict[str, Any] = {"records": _plain(outcome.records), "reason": outcome.reason}
-        state = {text: state for state, text in _STATES.items()}[outcome.state]
+        attributes: dict[str, Any] = {"records": plain(outcome.records), "reason": outcome.reason}
+        state = {text: state for state, text in STATES.items()}[outcome.state]
         values = outcome.values if state == TrialState.COMPLETE else None
         with contextlib.suppress(UpdateFinishedTrialError):
             for name, value in attributes.items():
@@ -317,7 +263,7 @@ class Claim:
             with contextlib.suppress(UpdateFinishedTrialError):
                 if self.ledger.storage.set_trial_state_values(number, TrialState.FAIL):
                     trial = self.ledger.storage.get_trial(number)
-                    _follow(study, trial, trial.user_attrs.get("deaths", 0))
+                    follow(study, trial, trial.user_attrs.get("deaths", 0))
 
         patiently(give_back, patience=10)  # who stops does not wait for long: the job will count as stale
 
@@ -326,84 +272,3 @@ def _essence(header: Study) -> object:
     """What two studies of one name must have in common to be the same."""
     search = (header.search.space, header.search.objective) if header.search else None
     return header.scale, header.data_fingerprint, header.hard_classes, search
-
-
-def _after_death(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Optuna's callback for a stale trial, which it has failed."""
-    deaths = _deaths(trial)
-    if deaths < MAX_DEATHS:
-        _follow(study, trial, deaths)
-
-
-def _follow(study: optuna.Study, trial: FrozenTrial, deaths: int) -> None:
-    """Queue a copy of a failed trial: same job, same drawn values."""
-    kept = {name: value for name, value in trial.user_attrs.items() if name in ("key", "runs")}
-    fixed = trial.system_attrs.get("fixed_params")
-    study.add_trial(
-        optuna.create_trial(
-            state=TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs={**kept, "deaths": deaths, "follows": trial.number},
-            system_attrs={"fixed_params": fixed} if fixed else None,
-        )
-    )
-
-
-def _machine() -> str | None:
-    """What tells this machine, since it was started, and this container on it from all others; Linux alone knows."""
-    try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return None
-
-
-def _is_gone(progress: Mapping[str, Any]) -> bool:
-    """Whether a trial's worker ran on this machine and does no more."""
-    machine = progress.get("machine")
-    return machine is not None and machine == _machine() and not Path(f"/proc/{progress['process']}").exists()
-
-
-def _first_numbers(trials: Sequence[FrozenTrial]) -> dict[str, int]:
-    """Job -> number of its first trial: the order in which jobs were queued."""
-    return {trial.user_attrs["key"]: trial.number for trial in reversed(trials)}
-
-
-def _deaths(trial: FrozenTrial) -> int:
-    """How many workers this job has cost, where the one of this failed trial died as well."""
-    return int(trial.user_attrs.get("deaths", 0)) + 1
-
-
-def _died(trial: FrozenTrial) -> bool:
-    """Whether the trial failed because its worker died: who fails an arm gives a reason."""
-    attributes = trial.user_attrs
-    return trial.state == TrialState.FAIL and not attributes.get("reason") and not attributes.get("duplicate")
-
-
-def _entry(trial: FrozenTrial) -> Entry:
-    attributes = trial.user_attrs
-    start, end = trial.datetime_start, trial.datetime_complete or datetime.now()
-    reason = attributes.get("reason")
-    if _died(trial):
-        reason = f"its worker died, {_deaths(trial)} times in all, without finishing it"
-    constraints = [v for name, v in trial.system_attrs.items() if name.startswith("constraints:")]
-    return Entry(
-        number=trial.number,
-        state="waiting"
-        if _died(trial) and _deaths(trial) < MAX_DEATHS
-        else _STATES[trial.state],  # it will be followed
-        runs=tuple(StudyRun.model_validate(run) for run in attributes["runs"]),
-        params=trial.params,
-        values=tuple(trial.values) if trial.values else None,
-        constraint=constraints[0] if constraints else None,
-        progress=attributes.get("progress") or {},
-        reason=reason,
-        seconds=(end - start).total_seconds() if start else None,
-        deaths=int(attributes.get("deaths", 0)),
-        records=attributes.get("records") or {},
-    )
-
-
-def _plain(records: Mapping[str, Record]) -> dict[str, Any]:
-    """Records as JSON holds them, by identity."""
-    return {identity: json.loads(record.model_dump_json()) for identity, record in records.items()}  # NaN becomes null

@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import fmean
 
 from ablations.arms import BASELINE
-from ablations.ledger import Entry
 from ablations.objective import OVERALL, chosen, front, judge
+from ablations.trials import Entry
 from experiments.records import Record
 from experiments.search_file import Candidate, SearchResult, write_search
 from experiments.studies import Study, arm_folder

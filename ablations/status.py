@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ablations.ledger import Entry
+from ablations.trials import Entry
 from experiments.studies import Study
 
 STATES = ("completed", "running", "waiting", "failed", "pruned")

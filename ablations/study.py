@@ -13,13 +13,14 @@ from rich.console import Console
 
 from ablations.arms import arm_with
 from ablations.factors import FACTOR_NAMES
-from ablations.ledger import Entry, Job, Ledger, Outcome
+from ablations.ledger import Ledger
 from ablations.objective import hard_classes, values_of
 from ablations.request import Request
 from ablations.search import write_judgement
 from ablations.space import fixed_params
 from ablations.status import first_line, label
 from ablations.storage import hidden, known_url
+from ablations.trials import Entry, Job, Outcome
 from ablations.worker import Place
 from experiments.errors import UserError
 from experiments.locks import locked

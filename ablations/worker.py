@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from ablations.arms import BASELINE
-from ablations.ledger import Claim, Entry, Ledger, Outcome
+from ablations.ledger import Claim, Ledger
 from ablations.objective import intermediate_ratio, make_pruner, make_sampler, overall_constraint, ratio, values_of
 from ablations.space import suggest
 from ablations.status import first_line
 from ablations.storage import STORAGE_ERRORS, StorageLost, patiently
+from ablations.trials import Entry, Outcome
 from experiments.errors import Pruned, UserError
 from experiments.interrupts import undisturbed
 from experiments.records import Record

@@ -12,8 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from ablations.ledger import Entry, Ledger
+from ablations.ledger import Ledger
 from ablations.status import Status, duration, first_line, label, status_of, status_view
+from ablations.trials import Entry
 from ablations.worker import Place, work
 from experiments.errors import UserError
 from experiments.interrupts import sigterm_as_interrupt

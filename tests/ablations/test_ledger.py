@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ablations.ledger import MAX_DEATHS, Entry, Job, Ledger, Outcome
+from ablations.ledger import Ledger
 from ablations.storage import default_url
+from ablations.trials import MAX_DEATHS, Entry, Job, Outcome
 from experiments.errors import UserError
 from experiments.studies import Search, Study, StudyRun
 
@@ -138,7 +139,7 @@ def test_a_beating_heart_keeps_a_job(tmp_path: Path) -> None:
 
 
 def test_a_job_that_kills_its_workers_is_failed_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablations.ledger.MAX_DEATHS", 2)
+    monkeypatch.setattr("ablations.trials.MAX_DEATHS", 2)
     ledger = open_ledger(tmp_path, grace=1)
     add(ledger, "a")
     for _ in range(2):
@@ -166,7 +167,7 @@ def test_who_dies_between_failing_a_trial_and_queueing_the_next_loses_nothing(tm
 
 
 def test_a_job_queued_twice_is_claimed_once(tmp_path: Path) -> None:
-    from ablations.ledger import _follow
+    from ablations.trials import follow
 
     ledger = open_ledger(tmp_path)
     add(ledger, "a")
@@ -174,7 +175,7 @@ def test_a_job_queued_twice_is_claimed_once(tmp_path: Path) -> None:
     assert claim is not None
     claim.give_back()
     dead = next(trial for trial in ledger.study.trials if trial.number == 0)
-    _follow(ledger.study, dead, 0)  # another worker does the same at the same moment
+    follow(ledger.study, dead, 0)  # another worker does the same at the same moment
     first = ledger.claim()
     assert first is not None
     assert ledger.claim() is None
@@ -269,7 +270,7 @@ def test_all_count_a_worker_as_dead_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_a_second_copy_of_a_job_that_failed_is_no_retry(tmp_path: Path) -> None:
-    from ablations.ledger import _follow
+    from ablations.trials import follow
 
     ledger = open_ledger(tmp_path)
     add(ledger, "a")
@@ -277,7 +278,7 @@ def test_a_second_copy_of_a_job_that_failed_is_no_retry(tmp_path: Path) -> None:
     assert claim is not None
     claim.give_back()
     dead = next(trial for trial in ledger.study.trials if trial.number == 0)
-    _follow(ledger.study, dead, 0)
+    follow(ledger.study, dead, 0)
     first = ledger.claim()
     assert first is not None
     first.finish(Outcome("failed", reason="loss is NaN"))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ablations.ledger import Entry
 from ablations.search import write_judgement
+from ablations.trials import Entry
 from experiments.records import Record, Score, Validation
 from experiments.search_file import SEARCH_NAME, SearchResult, read_search
 from experiments.studies import Search, Study

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ablations.ledger import Entry
 from ablations.status import as_plain, duration, first_line, label, remaining_seconds, status_of, status_view
+from ablations.trials import Entry
 from experiments.studies import Study
 from tests.ablations.conftest import make_entry, make_record
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from ablations.ledger import Ledger, Outcome
+from ablations.ledger import Ledger
 from ablations.request import request_of
 from ablations.storage import StorageLost
 from ablations.study import begin, collect
+from ablations.trials import Outcome
 from ablations.worker import Place, work
 from experiments.errors import UserError
 from experiments.studies import Study

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ablations.ledger import Job, Ledger, Outcome
+from ablations.ledger import Ledger
 from ablations.storage import default_url
+from ablations.trials import Job, Outcome
 from ablations.worker import Place
 from ablations.workers import environments, train_here, train_in_processes
 from experiments.errors import UserError
@@ -71,7 +72,8 @@ def test_every_job_that_ends_is_told_once(ledger: Ledger, tmp_path: Path) -> Non
     assert claim is not None
     claim.finish(Outcome("completed", {}, (0.5,)))  # before: no news
     code = f"""
-from ablations.ledger import Ledger, Outcome
+from ablations.ledger import Ledger
+from ablations.trials import Outcome
 claim = Ledger(name="s", url={default_url(tmp_path / "s")!r}).claim()
 claim.finish(Outcome("failed", reason="Out of memory [step 3].\\nTraceback"))
 """
