@@ -134,9 +134,8 @@ def test_progress_is_in_the_ledger_while_a_run_trains(laboratory: Laboratory, mo
 
     monkeypatch.setattr(sys.modules["experiments.train"], "train_run", train_run)
     work(ledger, place(laboratory), progress=False, tell=lambda: None)
-    worker = seen[0].pop("worker")
-    assert worker.endswith(f":{os.getpid()}")
-    assert seen[0] == {"phase": "training", "iteration": 40, "iterations": 160, "rate": 2.5}
+    assert seen[0]["worker"].endswith(f":{os.getpid()}")
+    assert seen[0].items() >= {"phase": "training", "iteration": 40, "iterations": 160, "rate": 2.5}.items()
 
 
 def test_a_request_that_joins_meanwhile_is_not_lost(laboratory: Laboratory) -> None:
