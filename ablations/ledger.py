@@ -28,14 +28,13 @@ from ablations.trials import (
     Job,
     Outcome,
     after_death,
-    died,
     entry_of,
     first_numbers,
     follow,
-    gives_up,
     is_gone,
     machine,
     plain,
+    will_be_followed,
 )  # fmt: skip
 from experiments.errors import UserError
 from experiments.studies import Study, StudyRun
@@ -182,7 +181,7 @@ class Ledger:
                         patiently(after_death, self.study, trial)
         followed = {trial.user_attrs.get("follows") for trial in trials}
         for trial in trials:  # who failed one may have died before it queued the next
-            if trial.number in followed or not died(trial) or gives_up(trial):
+            if trial.number in followed or not will_be_followed(trial):
                 continue
             if (datetime.now() - (trial.datetime_complete or datetime.now())).total_seconds() > self.grace:
                 patiently(after_death, self.study, trial)

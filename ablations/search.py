@@ -38,7 +38,7 @@ def write_judgement(
         for name, records in replicates.items()
         if {record.seed for record in records} == {record.seed for record in baseline}
     ]
-    best = chosen(judged)
+    best, best_ones = chosen(judged), front(judged)
     reported = {BASELINE} | ({best.name} if best else set())
     result = SearchResult(
         objective=study.search.objective,
@@ -53,7 +53,7 @@ def write_judgement(
                 ratio=one.ratio,
                 constraint=one.constraint,
                 feasible=one.feasible,
-                front=one in front(judged),
+                front=one in best_ones,
                 chosen=one is best,
                 test=_test_scores(replicates[one.name], runs_root, score) if score and one.name in reported else None,
             )

@@ -4,9 +4,10 @@
 ``runs/arms/``, what came out. The same request again trains only what is missing, and imports no torch if nothing is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
@@ -41,9 +42,9 @@ def begin(request: Request) -> tuple[Study, Ledger]:
         UserError: the study is of another scale, data set or search, or the configs have changed since it was begun.
     """
     folder = prepared_data(request.scale, request.data)
-    fingerprint = str(read_dataset(folder)["fingerprint"])
+    description = read_dataset(folder)
     with locked(request.folder):
-        study = _extended(read_study(request.folder), request, folder, fingerprint)
+        study = _extended(read_study(request.folder), request, folder, description)
         url = known_url(request.folder, study.storage, request.storage)
         ledger = Ledger(name=request.study, url=url)
         ledger.create(study)
@@ -67,11 +68,11 @@ def jobs_of(study: Study) -> list[Job]:
         else:
             jobs.append(Job((run,), params=dict(run.levels), distributions=dict.fromkeys(run.levels, _LEVELS)))
     if search is not None:
+        plan = fixed_params(arm_with(FACTOR_NAMES).levels, search.space)
         replicates = sorted({(run.seed, run.split) for run in study.runs if not run.sampled})
         for number in range(search.trials):
             name = PLAN if number == 0 else f"sample-{number:03d}"
             runs = [StudyRun(arm=name, seed=seed, split=split, identity="", sampled=True) for seed, split in replicates]
-            plan = fixed_params(arm_with(FACTOR_NAMES).levels, search.space)
             jobs.append(Job(tuple(runs), params=plan if number == 0 else {}))
     return jobs
 
@@ -147,9 +148,9 @@ def evaluate(folder: Path, *, data: Path, console: Console) -> Record:
     return read_record(folder)
 
 
-def _extended(stored: Study | None, request: Request, data: Path, fingerprint: str) -> Study:
+def _extended(stored: Study | None, request: Request, data: Path, description: Mapping[str, Any]) -> Study:
     """The stored study with the request and its runs added; a new one if none is stored."""
-    classes = hard_classes(read_dataset(data)["classes"])
+    fingerprint, classes = description["fingerprint"], hard_classes(description["classes"])
     study = stored or Study(
         study=request.study, scale=request.scale, data=str(request.data) if request.data else None,
         data_fingerprint=fingerprint, hard_classes=classes, search=request.search,

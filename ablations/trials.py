@@ -136,7 +136,13 @@ def died(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and not attributes.get("reason") and not attributes.get("duplicate")
 
 
+def will_be_followed(trial: FrozenTrial) -> bool:
+    """Whether the trial's worker died and its job is queued again by itself, or will be."""
+    return died(trial) and not gives_up(trial)
+
+
 def entry_of(trial: FrozenTrial) -> Entry:
+    """The job of a trial, as that trial tells it."""
     attributes = trial.user_attrs
     start, end = trial.datetime_start, trial.datetime_complete or datetime.now()
     reason = attributes.get("reason")
@@ -145,9 +151,7 @@ def entry_of(trial: FrozenTrial) -> Entry:
     constraints = [v for name, v in trial.system_attrs.items() if name.startswith("constraints:")]
     return Entry(
         number=trial.number,
-        state="waiting"
-        if died(trial) and deaths_of(trial) < MAX_DEATHS
-        else STATES[trial.state],  # it will be followed
+        state="waiting" if will_be_followed(trial) else STATES[trial.state],
         runs=tuple(StudyRun.model_validate(run) for run in attributes["runs"]),
         params=trial.params,
         values=tuple(trial.values) if trial.values else None,
