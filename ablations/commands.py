@@ -156,14 +156,7 @@ def run(
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     place = Place(request.runs_root, data_folder(request.scale, request.data))
     if status.unfinished:
-        options = [
-            "--study",
-            begun.study,
-            "--data",
-            str(place.data),
-            "--runs-root",
-            str(place.runs_root),
-        ]
+        options = ["--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root)]
         try:
             if workers == 1:
                 train_here(ledger, begun, place, gpus=names_in(gpus), console=console)

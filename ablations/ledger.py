@@ -31,6 +31,7 @@ from ablations.trials import (
     entry_of,
     first_numbers,
     follow,
+    followed_numbers,
     is_gone,
     machine,
     plain,
@@ -149,9 +150,7 @@ class Ledger:
             # The heartbeat comes first: a running trial without one would never count as stale.
             patiently(self.backend.record_heartbeat, trial._trial_id)
             with contextlib.suppress(UpdateFinishedTrialError):
-                if patiently(
-                    lambda trial=trial: self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
-                ):
+                if patiently(self.storage.set_trial_state_values, trial._trial_id, TrialState.RUNNING):
                     claimed = patiently(optuna.trial.Trial, self.study, trial._trial_id)
                     if not self._is_duplicate(trial):
                         return Claim(self, claimed)
@@ -162,7 +161,7 @@ class Ledger:
     def _is_duplicate(self, claimed: FrozenTrial) -> bool:
         """Whether an earlier trial has the same job: two workers may have followed one dead trial at the same moment."""
         trials = self._trials()
-        followed = {trial.user_attrs.get("follows") for trial in trials}
+        followed = followed_numbers(trials)
         return any(
             trial.user_attrs["key"] == claimed.user_attrs["key"]
             and (trial.state != TrialState.FAIL or (trial.user_attrs.get("reason") and trial.number not in followed))
@@ -179,7 +178,7 @@ class Ledger:
                 with contextlib.suppress(UpdateFinishedTrialError):
                     if patiently(self.storage.set_trial_state_values, trial._trial_id, TrialState.FAIL):
                         patiently(after_death, self.study, trial)
-        followed = {trial.user_attrs.get("follows") for trial in trials}
+        followed = followed_numbers(trials)
         for trial in trials:  # who failed one may have died before it queued the next
             if trial.number in followed or not will_be_followed(trial):
                 continue
@@ -189,15 +188,15 @@ class Ledger:
     def retry(self, arms: Sequence[str] = ()) -> list[Entry]:
         """Queue the failed jobs again, all or those of the named arms; returns them."""
         chosen = [e for e in self.entries() if e.state == "failed" and (not arms or e.arm in arms)]
+        trials = {trial.number: trial for trial in self._trials()}
         for entry in chosen:
-            trial = next(t for t in self._trials() if t.number == entry.number)
-            patiently(follow, self.study, trial, 0)
+            patiently(follow, self.study, trials[entry.number], 0)
         return chosen
 
     def entries(self) -> list[Entry]:
         """All jobs in the order in which they were queued, each as its last trial tells."""
         trials = self._trials()
-        followed = {trial.user_attrs.get("follows") for trial in trials}
+        followed = followed_numbers(trials)
         current = [t for t in trials if t.number not in followed and not t.user_attrs.get("duplicate")]
         first = first_numbers(trials)
         return [entry_of(trial) for trial in sorted(current, key=lambda trial: first[trial.user_attrs["key"]])]

@@ -120,6 +120,11 @@ def first_numbers(trials: Sequence[FrozenTrial]) -> dict[str, int]:
     return {trial.user_attrs["key"]: trial.number for trial in reversed(trials)}
 
 
+def followed_numbers(trials: Sequence[FrozenTrial]) -> set[int | None]:
+    """Numbers of the trials that others follow."""
+    return {trial.user_attrs.get("follows") for trial in trials}
+
+
 def deaths_of(trial: FrozenTrial) -> int:
     """How many workers this job has cost, where the one of this failed trial died as well."""
     return int(trial.user_attrs.get("deaths", 0)) + 1
