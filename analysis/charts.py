@@ -9,9 +9,9 @@ from matplotlib import patheffects, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.style import INK, RC, bar_style
 from analysis.summary import Summary
 from analysis.targets import BASELINE, NEAR_ZERO, OVERALL
+from experiments.style import INK, RC, bar_style
 
 _HEADROOM = 1.3
 _GROUP_WIDTH = 0.82

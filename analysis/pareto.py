@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from analysis.charts import save_figure
 from analysis.search import Setting
-from analysis.style import INK, PALETTE, RC
 from analysis.summary import Summary
+from experiments.style import INK, PALETTE, RC
 
 _NAME_WIDTH = 28  # characters
 Kind = Literal["infeasible", "feasible", "front", "arm", "chosen"]

@@ -3,8 +3,8 @@ from matplotlib.figure import Figure
 
 from analysis.charts import class_map, plot_class_map, write_class_map
 from analysis.results import load_study
-from analysis.style import bar_style
 from analysis.summary import summarise
+from experiments.style import bar_style
 
 
 def summary_of(folder):
