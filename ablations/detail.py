@@ -56,5 +56,7 @@ def _print_record(record: Record, say: Any) -> None:
         if final is not None:
             scores = ", ".join(f"{name} {'-' if s.ap is None else f'{s.ap:.3f}'}" for name, s in final.scores.items())
             say(f"  {model} on val at {final.iteration}: AP {scores}")
+    for alarm in record.alarms:
+        say(f"  alarm, {alarm.line}")
     seconds = ", ".join(f"{name} {duration(value)}" for name, value in record.seconds.items())
     say(f"  {record.iterations} iterations on {record.device}; {seconds or 'no times yet'}")

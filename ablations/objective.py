@@ -13,15 +13,12 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 
 from experiments.errors import UserError
+from experiments.goals import OVERALL
 from experiments.records import Record, Validation
 
 Objective = Literal["pareto", "ratio"]
 """``pareto``: the AP of each hard class is maximised; ``ratio``: the one ratio to the baseline."""
 
-HARD_CLASSES = ("Severe_Rust", "Chipped")
-OVERALL = "all"
-KEPT_SHARE = 0.95
-"""Of the baseline's overall mAP, what a feasible setting has at least."""
 OFFSET = 0.001
 """Added to both APs of a ratio, so that a class at zero, before or after, neither divides by zero nor hides the other."""
 
@@ -49,13 +46,8 @@ class Candidate:
         return self.constraint <= 0
 
 
-def hard_classes(classes: Sequence[str]) -> list[str]:
-    """The hard classes among a data set's; ``["all"]``, the mean over classes, where it has neither."""
-    return [name for name in HARD_CLASSES if name in classes] or [OVERALL]
-
-
 def values_of(records: Sequence[Record], classes: Sequence[str]) -> tuple[float, ...]:
-    """AP of each of ``classes`` (those of :func:`hard_classes`), mean over the replicates of one setting.
+    """AP of each of ``classes`` (those that a search lifts), mean over the replicates of one setting.
 
     A class without boxes in the split counts as 0.
     """
@@ -63,10 +55,10 @@ def values_of(records: Sequence[Record], classes: Sequence[str]) -> tuple[float,
     return tuple(fmean(_ap(validation, name) for validation in finals) for name in classes)
 
 
-def overall_constraint(records: Sequence[Record], baseline: Sequence[Record]) -> float:
-    """0.95 times the baseline's overall mAP less the setting's: feasible at or below 0. Rounded: dust decides nothing."""
+def overall_constraint(records: Sequence[Record], baseline: Sequence[Record], *, floor: float) -> float:
+    """``floor`` times the baseline's overall mAP less the setting's: feasible at or below 0. Rounded: dust decides nothing."""
     (allowed,), (reached,) = values_of(baseline, [OVERALL]), values_of(records, [OVERALL])
-    return round(KEPT_SHARE * allowed - reached, 9)
+    return round(floor * allowed - reached, 9)
 
 
 def ratio(values: Sequence[float], baseline: Sequence[float]) -> float:
@@ -87,13 +79,16 @@ def intermediate_ratio(record: Record, baseline: Sequence[Record], *, classes: S
     return ratio([_ap(found[0], name) for name in classes], values_of(baseline, classes))
 
 
-def judge(name: str, records: Sequence[Record], *, baseline: Sequence[Record], classes: Sequence[str]) -> Candidate:
+def judge(
+    name: str, records: Sequence[Record], *, baseline: Sequence[Record], classes: Sequence[str], floor: float
+) -> Candidate:
     """The figures of one setting beside the baseline's; of the baseline itself where it is given as both.
 
     Args:
         records: the replicates of the setting, all completed.
         baseline: those of the baseline, of the same seeds and splits.
-        classes: as :func:`hard_classes` gives them.
+        classes: those that the search lifts.
+        floor: the share of the baseline's overall mAP that a feasible setting keeps.
     """
     values = values_of(records, classes)
     return Candidate(
@@ -101,7 +96,7 @@ def judge(name: str, records: Sequence[Record], *, baseline: Sequence[Record], c
         values=values,
         overall=values_of(records, [OVERALL])[0],
         ratio=ratio(values, values_of(baseline, classes)),
-        constraint=overall_constraint(records, baseline),
+        constraint=overall_constraint(records, baseline, floor=floor),
     )
 
 

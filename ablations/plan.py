@@ -14,13 +14,13 @@ from ablations.arms import JOIN, Arm
 from ablations.cost import Cost, estimate_cost
 from ablations.estimability import Estimability, describe
 from ablations.evidence import comparable
-from ablations.objective import HARD_CLASSES
 from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
 from ablations.request import Request
 from ablations.space import Row, describe_space
 from ablations.status import duration
+from experiments.goals import PLAN, read_goals
 from experiments.records import RECORD_NAME, Record, read_record
-from experiments.runs import BURN_IN_STUDY, data_fingerprint, data_folder, default_split, run_identity
+from experiments.runs import BURN_IN_STUDY, data_fingerprint, data_folder, default_split, read_dataset, run_identity
 from experiments.studies import ARMS_FOLDER
 
 
@@ -63,6 +63,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     varied = [name for name in request.factors if any(arm.levels[name] == "on" for arm in request.arms)]
     described = describe(request.arms, varied)
     noise = measure_noise(records)
+    hard = (read_goals(folder, read_dataset(folder)["classes"]) if fingerprint else PLAN).searched
     return Plan(
         request=request,
         estimability=described,
@@ -72,9 +73,12 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
             records, [*missing, *[{}] * (trials * request.seeds)],
             burn_ins=len(new_seeds - begun) if request.scale != "paper" else 0, workers=workers,
         ),
-        noise={name: noise[name] for name in HARD_CLASSES if name in noise},
+        noise={name: noise[name] for name in hard if name in noise},
         smallest={
-            name: smallest_effect(noise.get(name), request.arms, varied, replicates=request.seeds) for name in HARD_CLASSES
+            name: smallest_effect(
+                noise.get(name), request.arms, varied, replicates=request.seeds, hard_classes=len(hard)
+            )
+            for name in hard
         },
         space=tuple(describe_space(request.search.space)) if request.search else (),
         trials=trials,

@@ -5,8 +5,9 @@ from pathlib import Path
 from statistics import fmean
 
 from ablations.arms import BASELINE
-from ablations.objective import OVERALL, chosen, front, judge
+from ablations.objective import chosen, front, judge
 from ablations.trials import Entry
+from experiments.goals import OVERALL
 from experiments.records import Record
 from experiments.search_file import Candidate, SearchResult, write_search
 from experiments.studies import Study, arm_folder
@@ -34,7 +35,7 @@ def write_judgement(
     if not baseline:
         return None
     judged = [
-        judge(name, records, baseline=baseline, classes=study.hard_classes)
+        judge(name, records, baseline=baseline, classes=study.hard_classes, floor=study.goals.overall_floor)
         for name, records in replicates.items()
         if {record.seed for record in records} == {record.seed for record in baseline}
     ]

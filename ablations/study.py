@@ -15,7 +15,7 @@ from rich.console import Console
 from ablations.arms import arm_with
 from ablations.factors import FACTOR_NAMES
 from ablations.ledger import Ledger
-from ablations.objective import hard_classes, values_of
+from ablations.objective import values_of
 from ablations.request import Request
 from ablations.search import write_judgement
 from ablations.space import fixed_params
@@ -24,6 +24,7 @@ from ablations.storage import hidden, known_url
 from ablations.trials import Entry, Job, Outcome
 from ablations.worker import Place
 from experiments.errors import UserError
+from experiments.goals import Goals, read_goals
 from experiments.locks import locked
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
@@ -150,13 +151,13 @@ def evaluate(folder: Path, *, data: Path, console: Console) -> Record:
 
 def _extended(stored: Study | None, request: Request, data: Path, description: Mapping[str, Any]) -> Study:
     """The stored study with the request and its runs added; a new one if none is stored."""
-    fingerprint, classes = description["fingerprint"], hard_classes(description["classes"])
+    fingerprint, goals = description["fingerprint"], read_goals(data, description["classes"])
     study = stored or Study(
         study=request.study, scale=request.scale, data=str(request.data) if request.data else None,
-        data_fingerprint=fingerprint, hard_classes=classes, search=request.search,
+        data_fingerprint=fingerprint, hard_classes=goals.searched, search=request.search,
         storage=hidden(request.storage) if request.storage else None, grace=request.grace,
     )  # fmt: skip
-    _check_same(study, request, fingerprint)
+    _check_same(study, request, fingerprint, goals)
     wanted = [
         StudyRun(
             arm=arm.name, levels=arm.levels, delta=arm.delta, seed=seed, split=(split := default_split(seed, data)),
@@ -189,11 +190,12 @@ def _extended(stored: Study | None, request: Request, data: Path, description: M
             "requests": study.requests if asked in study.requests else [*study.requests, asked],
             "runs": list(runs.values()),
             "search": search,
+            "goals": goals,
         }
     )
 
 
-def _check_same(study: Study, request: Request, fingerprint: str) -> None:
+def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) -> None:
     where = f"Study {study.study} in {request.runs_root}"
     if study.scale != request.scale:
         raise UserError(
@@ -213,6 +215,11 @@ def _check_same(study: Study, request: Request, fingerprint: str) -> None:
     if kinds[0] != kinds[1]:
         raise UserError(
             f"{where} {_searches(study.search)}, and the new request {_searches(request.search)}: choose another --study."
+        )
+    if study.search and study.hard_classes != goals.searched:
+        raise UserError(
+            f"{where} searches for the AP of {', '.join(study.hard_classes)}, and the data set's targets now name "
+            f"{', '.join(goals.searched)}: choose another --study."
         )
     seeds = {run.seed for run in study.runs}
     if study.search and seeds and seeds != set(range(request.seeds)):

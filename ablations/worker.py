@@ -162,7 +162,7 @@ class _Training:
         if self.study.search is None:
             return Outcome("completed", self.records, values)
         baseline = records if self.claim.runs[0].arm == BASELINE else self._baseline()
-        constraint = overall_constraint(records, baseline)
+        constraint = overall_constraint(records, baseline, floor=self.study.goals.overall_floor)
         if self.study.search.objective == "ratio":
             values = (ratio(values, values_of(baseline, self.study.hard_classes)),)
         return Outcome("completed", self.records, values, constraint)

@@ -10,12 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.summary import Summary
-from analysis.targets import BASELINE, NEAR_ZERO, OVERALL
+from analysis.targets import BASELINE, NEAR_ZERO
+from experiments.goals import OVERALL
 from experiments.style import INK, RC, bar_style
 
 _HEADROOM = 1.3
 _GROUP_WIDTH = 0.82
 _DOT = "one seed"
+_LEGEND_ROW = 0.21  # inches
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,12 @@ def write_class_map(summary: Summary, folder: Path) -> list[Path]:
     """Write ``per_class_map.png`` and ``.svg`` into a folder, each atomically; returns both paths."""
     chart = class_map(summary)
     with rc_context(RC):
-        figure = Figure(figsize=(10, 5.2), dpi=150, layout="constrained")
+        columns = 4 if max(len(arm) for arm in chart.heights) <= 24 else 2
+        rows = -(-(len(chart.heights) + 1) // columns)
+        height = 5.2 + _LEGEND_ROW * max(0, rows - 4)  # the axis keeps its height under a long legend
+        figure = Figure(figsize=(10, height), dpi=150, layout="constrained")
         ax = figure.add_subplot()
         plot_class_map(chart, ax)
-        columns = 4 if max(len(arm) for arm in chart.heights) <= 24 else 2
         entries = sorted(zip(*ax.get_legend_handles_labels(), strict=True), key=lambda entry: entry[1] == _DOT)
         handles, labels = zip(*entries, strict=True)
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)

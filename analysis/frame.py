@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.results import SPLIT, Model, Study
-from analysis.targets import OVERALL
+from experiments.goals import OVERALL
 
 MODELS: tuple[Model, ...] = ("teacher", "student")
 COLUMNS = ["arm", "seed", "split", "K", "sampled", "model", "class", "AP", "AP50"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from analysis.frame import Cell
 from analysis.results import SPLIT, BurnIn, Model, Run, Study
-from analysis.targets import BASELINE, OVERALL, Comparison
+from analysis.targets import BASELINE, Comparison
+from experiments.goals import OVERALL
 
 Cells = Mapping[str, Mapping[str, Cell]]
 Comparisons = Mapping[str, Sequence[Comparison]]

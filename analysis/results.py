@@ -8,6 +8,7 @@ from typing import Literal
 
 from analysis.targets import BASELINE
 from experiments.errors import UserError
+from experiments.goals import PLAN, Goals
 from experiments.records import RECORD_NAME, Record, Status, read_record
 from experiments.runs import BURN_IN_STUDY
 from experiments.studies import STUDY_NAME, Search, StudyRun, arm_folder, read_study
@@ -69,6 +70,7 @@ class Study:
         burn_ins: completed burn-ins that the arms continued from (not arms themselves).
         unfinished: every listed run that is not completed, in the order of ``study.json``.
         search: what a sampled study looks for; ``None`` for others.
+        goals: what the arms are judged by.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Study:
     burn_ins: list[BurnIn]
     unfinished: list[Unfinished]
     search: Search | None
+    goals: Goals = PLAN
 
     @property
     def arms(self) -> list[str]:
@@ -141,7 +144,7 @@ def load_study(folder: Path) -> Study:
     _check_data(folder.name, completed)
     order = _arm_order([run.entry for run in completed])
     completed.sort(key=lambda run: (order.index(run.arm), run.seed))
-    return Study(folder.name, completed, _burn_ins(folder.parent, completed), unfinished, listed.search)
+    return Study(folder.name, completed, _burn_ins(folder.parent, completed), unfinished, listed.search, listed.goals)
 
 
 def describe_unfinished(runs: Sequence[Unfinished]) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.results import Study
-from analysis.targets import BASELINE, OVERALL
+from analysis.targets import BASELINE
 from experiments.errors import UserError
+from experiments.goals import OVERALL
 from experiments.search_file import SEARCH_NAME, SearchResult
 
 

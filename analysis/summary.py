@@ -9,8 +9,9 @@ from analysis.frame import Cell, mean_cells, results_frame
 from analysis.notes import burn_in_line, notes_on, reduced_tokens
 from analysis.results import SPLIT, Model, Study, Unfinished
 from analysis.search import SearchSummary, summarise_search, without_samples
-from analysis.targets import BASELINE, OVERALL, Comparison, Goal, compare, goals_for
+from analysis.targets import BASELINE, Comparison, Goal, compare, goals_of
 from experiments.errors import UserError
+from experiments.goals import OVERALL
 from experiments.search_file import SearchResult
 
 
@@ -32,8 +33,8 @@ class ArmSummary:
 class Summary:
     """Everything the tables and the charts show of a study, for one model on one split.
 
-    ``scales`` are the names of the configurations; ``classes`` ends with ``all``; ``notes`` are sentences and ``burn_ins``
-    one line per run; ``search`` is there where a sampled study's settings have been judged.
+    ``scales`` are the names of the configurations; ``classes`` ends with ``all``; ``notes`` are sentences, ``burn_ins``
+    one line per run, ``goals`` what the arms are judged by; ``search`` is there where a sampled study's settings have been judged.
     """
 
     study: str
@@ -48,10 +49,7 @@ class Summary:
     burn_ins: tuple[str, ...]
     unfinished: tuple[Unfinished, ...]
     search: SearchSummary | None
-
-    @property
-    def goals(self) -> tuple[Goal, ...]:
-        return goals_for(list(self.classes))
+    goals: tuple[Goal, ...]
 
 
 def summarise(study: Study, *, model: Model, result: SearchResult | None = None) -> Summary:
@@ -61,6 +59,7 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
         UserError: no completed run has a validation of ``model``, or ``result`` is of other runs.
     """
     classes = [*study.classes, OVERALL]
+    goals = goals_of(study.goals)
     search = summarise_search(study, result) if result and result.candidates else None
     shown = without_samples(study, result) if study.search else study
     cells = mean_cells(results_frame(shown), model=model)
@@ -74,7 +73,7 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
                 baseline=reference[goal.class_name].values if reference else {},
                 arm=row[goal.class_name].values,
             )
-            for goal in goals_for(study.classes)
+            for goal in goals
             if arm != BASELINE
         )
         for arm, row in cells.items()
@@ -99,6 +98,7 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
         burn_ins=tuple(burn_in_line(burn_in, classes, model=model) for burn_in in study.burn_ins),
         unfinished=tuple(study.unfinished),
         search=search,
+        goals=goals,
     )
 
 

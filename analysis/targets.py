@@ -1,16 +1,17 @@
-"""What the arms are judged by: the hard classes, their target multiples, and the verdict on each.
+"""What the arms are judged by, and the verdict on each target.
 
-Source: the improvement plan (conservative 5x and 2.5x, optimistic 8x and 3.7x, overall not down by more than
-5 %). The plan writes its targets as "> 0.030 (5x)", so a multiple must be exceeded, while the overall floor
-may be touched. On other data than the plan's the multiples apply to the measured baseline.
+Hard classes and multiples come with the data set (:mod:`experiments.goals`). The improvement plan writes its targets as
+"> 0.030 (5x)", so a multiple must be exceeded, while the overall floor may be touched. Multiples apply to the measured
+baseline.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from experiments.goals import OVERALL, Goals
+
 BASELINE = "baseline"
-OVERALL = "all"
 NEAR_ZERO = 0.001
 """AP below which a baseline counts as "at or near zero": a multiple of it means nothing."""
 _ROUNDING = 1e-9
@@ -53,13 +54,6 @@ class Goal:
         return " and ".join([bounds, *falls] if bounds else falls)
 
 
-GOALS = (
-    Goal("Severe_Rust", (Target("conservative", 5.0), Target("optimistic", 8.0))),
-    Goal("Chipped", (Target("conservative", 2.5), Target("optimistic", 3.7))),
-    Goal(OVERALL, (Target("overall", 0.95, floor=True),)),
-)
-
-
 @dataclass(frozen=True)
 class Judgement:
     """The verdict on one target; ``target`` is its name and ``label`` its multiple as shown."""
@@ -88,9 +82,13 @@ class Comparison:
     reason: str | None
 
 
-def goals_for(classes: list[str]) -> tuple[Goal, ...]:
-    """The goals that apply to a data set: those of its classes, and the overall one."""
-    return tuple(goal for goal in GOALS if goal.class_name in (*classes, OVERALL))
+def goals_of(goals: Goals) -> tuple[Goal, ...]:
+    """A data set's goals, the overall one last."""
+    hard = [
+        Goal(name, (Target("conservative", aim.conservative), Target("optimistic", aim.optimistic)))
+        for name, aim in goals.hard.items()
+    ]
+    return (*hard, Goal(OVERALL, (Target("overall", goals.overall_floor, floor=True),)))
 
 
 def compare(goal: Goal, *, baseline: Mapping[int, float | None], arm: Mapping[int, float | None]) -> Comparison:

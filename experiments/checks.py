@@ -17,44 +17,27 @@ def check_data(settings: Any, data: Path, description: Mapping[str, Any]) -> Non
     """Read every group that training and validation use, and the header of every image.
 
     Args:
-        settings: the config, with the number of the split.
+        settings: the config, fitted to the data set, with the number of the split.
         data: the data set folder.
         description: what :func:`experiments.runs.read_dataset` says of it.
 
     Raises:
-        UserError: the data are faulty, or do not fit the config.
+        UserError: the data are faulty.
     """
-    classes = list(settings.val_dataloader.dataset.metainfo.classes)
-    if classes != list(description["classes"]):
-        raise UserError(
-            f"{data} has the classes {', '.join(description['classes'])}, but the config {', '.join(classes)}: use a data set "
-            f"with the config's classes."
-        )
     source, validation = settings.train_dataloader.dataset, settings.val_dataloader.dataset
-    fusion = settings.model.detector.backbone.mvvit
-    parts = (source.labelled, source.unlabelled, validation)
-    counts = {fusion.num_views, settings.val_evaluator.num_views, description["views"], *(p.num_views for p in parts)}
-    if len(counts) > 1:
-        raise UserError(
-            f"{data} has groups of {description['views']} views, but the config's num_views are {sorted(counts)}: set them all "
-            f"(train_dataloader.dataset.labelled and .unlabelled, val_dataloader.dataset, val_evaluator, model...mvvit) alike."
-        )
-    size = (fusion.image_size[1], fusion.image_size[0])
-    files = [(part.ann_file, part.data_prefix.img) for part in parts]
-    key = json.dumps(
-        ["data", str(data), description["fingerprint"], classes, sorted(counts), size, files, source.split]
-    )
+    files = [(part.ann_file, part.data_prefix.img) for part in (source.labelled, source.unlabelled, validation)]
+    key = json.dumps(["data", str(data), description["fingerprint"], files, source.split])
     if key in _checked:
         return
     labelled, unlabelled = read_parts(data, source.labelled, source.unlabelled, split=source.split)
     held_out = read_groups(
         data / validation.ann_file,
         images=data / validation.data_prefix.img,
-        classes=classes,
+        classes=description["classes"],
         views=validation.num_views,
     )
     for view in (view for group in (*labelled, *unlabelled, *held_out) for view in group.views):
-        check_image(view, size)
+        check_image(view)
     _checked.add(key)
 
 

@@ -21,6 +21,23 @@ _SET_BY_PROGRAM = {
     "val_dataloader.dataset.data_root": "give the data set folder with --data",
     "train_dataloader.dataset.split": "use --split",
     "train_dataloader.sampler.seed": "use --seed",
+    **dict.fromkeys(
+        (
+            "model.detector.roi_head.bbox_head.num_classes",
+            "model.detector.backbone.mvvit.num_views",
+            "val_evaluator.num_views",
+            *(
+                f"{part}.{setting}"
+                for part in (
+                    "train_dataloader.dataset.labelled",
+                    "train_dataloader.dataset.unlabelled",
+                    "val_dataloader.dataset",
+                )
+                for setting in ("num_views", "metainfo", "metainfo.classes", "metainfo.palette")
+            ),
+        ),
+        "classes and number of views are those of the data set, --data",
+    ),
     "resume": "an interrupted run goes on by itself",
 }
 

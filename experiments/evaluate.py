@@ -16,6 +16,7 @@ from experiments.burn_in import WEIGHTS_NAME
 from experiments.config import import_components, load_config, set_path
 from experiments.data.groups import check_image, read_groups
 from experiments.errors import UserError
+from experiments.fitting import fit_to_data
 from experiments.locks import locked
 from experiments.records import Record, Validation, read_record, write_record
 from experiments.runs import read_dataset, run_identity
@@ -58,6 +59,7 @@ def evaluate_run(folder: Path, *, data: Path, split: Split = "test") -> list[Val
 def _measured(record: Record, folder: Path, data: Path, split: Split) -> list[Validation]:
     """Score the weights of a run on a split."""
     settings = load_config(record.config, record.delta)
+    fit_to_data(settings, read_dataset(data))
     if record.num_tokens is not None:
         set_path(settings, NUM_TOKENS, record.num_tokens)
     part = settings.val_dataloader.dataset
@@ -101,13 +103,13 @@ def _check_origin(record: Record, folder: Path, data: Path) -> None:
 
 def _check_split(settings: Any, data: Path) -> None:
     """Read the annotations and the images' headers once before anything is scored."""
-    part, size = settings.val_dataloader.dataset, settings.model.detector.backbone.mvvit.image_size
+    part = settings.val_dataloader.dataset
     path = data / part.ann_file
     if not path.is_file():
         raise UserError(f"{path} does not exist: this data set has no such split, so its runs cannot be scored on it.")
     groups = read_groups(path, images=data / part.data_prefix.img, classes=part.metainfo.classes, views=part.num_views)
     for view in (view for group in groups for view in group.views):
-        check_image(view, (size[1], size[0]))
+        check_image(view)
 
 
 def _validate(settings: Any, weights: Path) -> dict[str, float]:

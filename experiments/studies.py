@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.errors import UserError
+from experiments.goals import PLAN, Goals
 
 STUDY_NAME = "study.json"
 ARMS_FOLDER = "arms"
@@ -56,7 +57,8 @@ class Study(_Strict):
     """``study.json``; ``runs`` is the union over ``requests``, in the order in which they were asked for.
 
     ``scale`` is the config's name; ``data`` is the folder that was named, ``None`` for the scale's own; ``hard_classes`` are
-    the classes whose AP (teacher, val) the ledger holds as values, in that order; ``storage`` is the ledger's address without
+    the classes whose AP (teacher, val) the ledger holds as values, in that order; ``goals`` are what the arms are judged by,
+    as the data set said when the study was last run; ``storage`` is the ledger's address without
     its password, ``None`` for the SQLite file beside this one; ``grace`` is after how many seconds without a heartbeat a worker
     counts as dead.
     """
@@ -67,6 +69,7 @@ class Study(_Strict):
     data: str | None
     data_fingerprint: str
     hard_classes: list[str]
+    goals: Goals = PLAN
     storage: str | None = None
     grace: float = 60.0
     requests: list[StudyRequest] = Field(default_factory=list)

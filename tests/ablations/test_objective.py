@@ -7,13 +7,10 @@ import pytest
 from optuna.pruners import MedianPruner, NopPruner
 
 from ablations.objective import (
-    HARD_CLASSES,
-    KEPT_SHARE,
     Candidate,
     Objective,
     chosen,
     front,
-    hard_classes,
     intermediate_ratio,
     judge,
     make_pruner,
@@ -23,7 +20,6 @@ from ablations.objective import (
     values_of,
 )
 from ablations.space import SPACES, fixed_params, suggest
-from analysis.targets import GOALS, OVERALL
 from experiments.errors import UserError
 from experiments.records import Data, Record, Score, Validation
 
@@ -50,24 +46,6 @@ def candidate(name: str, *values: float, ratio: float = 1.0, constraint: float =
 
 
 BASELINE = [run(validation(0.02, 0.1, 0.2)), run(validation(0.04, 0.2, 0.3), seed=1)]  # means 0.03, 0.15, 0.25
-
-
-def test_hard_classes_and_kept_share_are_those_of_the_targets() -> None:
-    assert [goal.class_name for goal in GOALS if goal.class_name != OVERALL] == list(HARD_CLASSES)
-    assert [target.multiple for goal in GOALS for target in goal.targets if target.floor] == [KEPT_SHARE]
-
-
-@pytest.mark.parametrize(
-    ("classes", "hard"),
-    [
-        (CLASSES, ["Severe_Rust", "Chipped"]),
-        (["Chipped", "Dent"], ["Chipped"]),
-        (["Dent", "Scratch"], ["all"]),
-        ([], ["all"]),
-    ],
-)
-def test_hard_classes(classes: list[str], hard: list[str]) -> None:
-    assert hard_classes(classes) == hard
 
 
 def test_values_are_the_teachers_last_on_val_as_means_over_the_replicates() -> None:
@@ -97,13 +75,13 @@ def test_a_class_without_boxes_counts_as_zero() -> None:
     ],
 )
 def test_the_constraint_is_what_is_missing_to_95_percent(overall: float, constraint: float) -> None:
-    assert overall_constraint([run(validation(0.1, 0.1, overall))], BASELINE) == constraint
+    assert overall_constraint([run(validation(0.1, 0.1, overall))], BASELINE, floor=0.95) == constraint
 
 
 @pytest.mark.parametrize("overall", [0.1, 0.123, 0.2, 0.35, 0.7])
 def test_rounding_makes_no_setting_infeasible(overall: float) -> None:
     baseline, setting = run(validation(0, 0, overall)), run(validation(0, 0, overall * 0.95))
-    assert overall_constraint([setting], [baseline]) == 0.0
+    assert overall_constraint([setting], [baseline], floor=0.95) == 0.0
 
 
 def test_ratio() -> None:
@@ -121,11 +99,11 @@ def test_ratio() -> None:
 
 def test_judge_puts_a_setting_beside_the_baseline() -> None:
     # (0.123 + 0.001) / (0.03 + 0.001) = 4; (0.15 + 0.001) / (0.15 + 0.001) = 1
-    judged = judge("setting-1", [run(validation(0.123, 0.15, 0.2))], baseline=BASELINE, classes=HARD)
+    judged = judge("setting-1", [run(validation(0.123, 0.15, 0.2))], baseline=BASELINE, classes=HARD, floor=0.95)
     assert judged.values == (0.123, pytest.approx(0.15))
     assert (judged.name, judged.overall, judged.ratio) == ("setting-1", 0.2, pytest.approx(2.0))
     assert (judged.constraint, judged.feasible) == (0.0375, False)
-    itself = judge("baseline", BASELINE, baseline=BASELINE, classes=HARD)
+    itself = judge("baseline", BASELINE, baseline=BASELINE, classes=HARD, floor=0.95)
     assert (itself.ratio, itself.feasible) == (pytest.approx(1.0), True)
 
 
@@ -163,7 +141,7 @@ def test_intermediate_ratio_compares_with_the_baselines_final_values() -> None:
     )
     found = [intermediate_ratio(record, BASELINE, classes=HARD, iteration=iteration) for iteration in (200, 400)]
     assert found == pytest.approx([2.0, 1.0])
-    assert found[1] == pytest.approx(judge("setting-1", [record], baseline=BASELINE, classes=HARD).ratio)
+    assert found[1] == pytest.approx(judge("setting-1", [record], baseline=BASELINE, classes=HARD, floor=0.95).ratio)
 
 
 def test_only_one_objective_is_pruned() -> None:
@@ -194,7 +172,7 @@ def search(objective: Objective, trials: int, *, constrained: bool = True) -> tu
         trial = study.ask()
         suggest(trial, SPACES["thresholds"], width=32)
         figures = toy(trial.params["roi_gamma"], trial.params["pseudo_label_initial_score_thr"])
-        found = judge(str(number), [run(validation(*figures))], baseline=baseline, classes=HARD)
+        found = judge(str(number), [run(validation(*figures))], baseline=baseline, classes=HARD, floor=0.95)
         if constrained:
             trial.set_constraint("overall", found.constraint)
         study.tell(trial, list(found.values) if objective == "pareto" else found.ratio)

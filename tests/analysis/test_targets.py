@@ -1,7 +1,9 @@
 import pytest
 
-from analysis.targets import GOALS, Target, compare, goals_for
+from analysis.targets import Target, compare, goals_of
+from experiments.goals import PLAN, plan_goals
 
+GOALS = goals_of(PLAN)
 RUST, CHIPPED, OVERALL = GOALS
 CLASSES = ["Broken", "Chipped", "Scratched", "Severe_Rust", "Tip_Wear"]
 
@@ -99,8 +101,8 @@ def test_nothing_to_pair_says_why(baseline, arm, reason):
 
 
 def test_goals_follow_the_classes():
-    assert [goal.class_name for goal in goals_for(CLASSES)] == ["Severe_Rust", "Chipped", "all"]
-    assert [goal.class_name for goal in goals_for(["Crack", "Chipped"])] == ["Chipped", "all"]
+    assert [goal.class_name for goal in goals_of(plan_goals(CLASSES))] == ["Severe_Rust", "Chipped", "all"]
+    assert [goal.class_name for goal in goals_of(plan_goals(["Crack", "Chipped"]))] == ["Chipped", "all"]
 
 
 def test_descriptions():

@@ -15,7 +15,7 @@ def test_data_and_settings_are_checked_once_per_process(
 ) -> None:
     checked: list[str] = []
     monkeypatch.setattr(checks, "_checked", set())
-    monkeypatch.setattr(checks, "check_image", lambda view, size: checked.append(view.path.name))
+    monkeypatch.setattr(checks, "check_image", lambda view: checked.append(view.path.name))
     for gamma in (2.0, 3.0):
         delta = {"train_cfg.max_iters": 1, "model.detector.roi_head.bbox_head.loss_cls.gamma": gamma}
         train_run(

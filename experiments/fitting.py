@@ -1,0 +1,46 @@
+"""Fit a config to a data set: its classes, its number of views and the size of its images. Torch-free."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_GRID = 8  # px that sides are rounded to
+
+
+def fit_to_data(settings: Any, description: Mapping[str, Any]) -> None:
+    """Change a loaded config, in place, to a data set's classes and views, and have images resized to what the model is fed.
+
+    Pipelines get a ``Resize`` behind the loading of a view, so that images of any size train; boxes move along, and scores
+    are worked out at the stored size.
+
+    Args:
+        settings: an mmengine config.
+        description: of the data set, as :func:`experiments.runs.read_dataset` gives it: ``classes``, ``views`` and
+            ``image_size`` (height, width) in px, that of most images.
+    """
+    classes, views = list(description["classes"]), int(description["views"])
+    fusion = settings.model.detector.backbone.mvvit
+    height, width = view_size(description["image_size"], budget=fusion.image_size)
+    fusion.image_size, fusion.num_views = (height, width), views
+    settings.model.detector.roi_head.bbox_head.num_classes = len(classes)
+    settings.val_evaluator.num_views = views
+    source = settings.train_dataloader.dataset
+    for part in (source.labelled, source.unlabelled, settings.val_dataloader.dataset):
+        part.num_views = views
+        if classes != list(part.metainfo.classes):
+            part.metainfo = {"classes": classes}
+        load = part.pipeline[0]
+        kept = [step for step in load.transforms if step["type"] != "Resize"]
+        load.transforms = [*kept, {"type": "Resize", "scale": (width, height), "keep_ratio": False}]
+
+
+def view_size(stored: Sequence[int], *, budget: Sequence[int]) -> tuple[int, int]:
+    """The (height, width) in px that the model is fed: as many pixels as ``budget`` (height, width), in the images' own shape.
+
+    Images are not enlarged. Sides are multiples of 8 px, except where the stored size is the budget itself.
+    """
+    if tuple(stored) == tuple(budget):
+        return int(budget[0]), int(budget[1])
+    scale = min(1.0, math.sqrt(budget[0] * budget[1] / (stored[0] * stored[1])))
+    height, width = (max(_GRID, _GRID * round(side * scale / _GRID)) for side in stored)
+    return height, width

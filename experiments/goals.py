@@ -1,0 +1,116 @@
+"""What the arms on a data set are judged by: ``targets.toml`` in its folder, or else the improvement plan's. Torch-free."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from experiments.errors import UserError
+
+TARGETS_NAME = "targets.toml"
+OVERALL = "all"
+
+Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Multiples(_Strict):
+    """Multiples of the measured baseline's AP that a hard class is to exceed."""
+
+    conservative: Multiple
+    optimistic: Multiple
+
+
+class Goals(_Strict):
+    """The hard classes, in the order in which they are shown, and their targets.
+
+    ``overall_floor`` is the share of the baseline's overall mAP that must be kept.
+    """
+
+    hard: dict[str, Multiples] = Field(default_factory=dict)
+    overall_floor: Annotated[float, Field(ge=0, le=1)] = 0.95
+
+    @property
+    def searched(self) -> list[str]:
+        """The classes that a search lifts: the hard ones, or ``all``, the mean over classes, where there are none."""
+        return list(self.hard) or [OVERALL]
+
+
+# Source: the improvement plan; overall not down by more than 5 %.
+PLAN = Goals(
+    hard={
+        "Severe_Rust": Multiples(conservative=5.0, optimistic=8.0),
+        "Chipped": Multiples(conservative=2.5, optimistic=3.7),
+    }
+)
+
+
+def plan_goals(classes: Sequence[str]) -> Goals:
+    """The plan's goals for those of its hard classes that are among ``classes``."""
+    return PLAN.model_copy(update={"hard": {name: aim for name, aim in PLAN.hard.items() if name in classes}})
+
+
+def read_goals(folder: Path, classes: Sequence[str]) -> Goals:
+    """The goals of a data set folder: those of its ``targets.toml``, or the plan's where it has none.
+
+    Args:
+        folder: the data set folder.
+        classes: its class names.
+
+    Raises:
+        UserError: ``targets.toml`` is not readable, or names a class that the data set has not.
+    """
+    path = folder / TARGETS_NAME
+    try:
+        goals = Goals.model_validate(tomllib.loads(path.read_text()))
+    except FileNotFoundError:
+        return plan_goals(classes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {where}: {first['msg']}: correct it, or delete the file for the default.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path} cannot be read ({error}): correct it, or delete it for the default.") from None
+    for name in goals.hard:
+        if name not in classes:
+            raise UserError(
+                f"{path}: the data set has no class {name!r}; its classes are {', '.join(classes)}: correct it."
+            )
+    return goals
+
+
+def write_template(folder: Path, boxes: Mapping[str, int]) -> Path:
+    """Write a ``targets.toml`` to be edited; ``boxes`` maps class names to numbers of boxes.
+
+    Hard classes are the plan's, as far as the data set has them, or else the two classes with the fewest boxes.
+    """
+    hard = plan_goals(list(boxes)).hard
+    why = "The improvement plan's."
+    if not hard:
+        rarest = sorted(boxes, key=lambda name: boxes[name])[:2]
+        hard = dict.fromkeys(rarest, Multiples(conservative=2.0, optimistic=3.0))
+        why = "A guess, the classes with the fewest boxes: name those that your baseline misses."
+    lines = [
+        "# What arms trained on this data set are judged by. Read whenever a study is run or extended.",
+        "",
+        "# Share of the baseline's overall mAP that must be kept.",
+        f"overall_floor = {PLAN.overall_floor}",
+        "",
+        f"# Hard classes, and the multiples of the baseline's AP that they are to exceed. {why}",
+    ]
+    for name, aim in hard.items():
+        lines += [f"[hard.{_quoted(name)}]", f"conservative = {aim.conservative}", f"optimistic = {aim.optimistic}", ""]
+    path = folder / TARGETS_NAME
+    path.write_text("\n".join(lines))
+    return path
+
+
+def _quoted(name: str) -> str:
+    """A name as a TOML key: JSON's escapes are among TOML's."""
+    return json.dumps(name, ensure_ascii=False)
