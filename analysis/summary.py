@@ -59,7 +59,7 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
         UserError: no completed run has a validation of ``model``, or ``result`` is of other runs.
     """
     classes = [*study.classes, OVERALL]
-    goals = goals_of(study.goals)
+    goals = tuple(goal for goal in goals_of(study.goals) if goal.class_name in classes)
     search = summarise_search(study, result) if result and result.candidates else None
     shown = without_samples(study, result) if study.search else study
     cells = mean_cells(results_frame(shown), model=model)
