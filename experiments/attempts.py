@@ -16,6 +16,7 @@ from experiments.burn_in import save_weights
 from experiments.clock import Clock
 from experiments.config import set_path
 from experiments.errors import Pruned, UserError
+from experiments.hooks.alarms import AlarmHook
 from experiments.hooks.observer import ObserverHook
 from experiments.hooks.progress import ProgressHook
 from experiments.hooks.record import RecordHook
@@ -108,6 +109,7 @@ def _attempt(job: Job) -> bool:
     runner, out_of_memory, mistake = None, False, None
     try:
         runner = FileLogRunner.from_cfg(settings)
+        runner.register_hook(AlarmHook(record=record, tell=None if bar is None else bar.tell))
         runner.register_hook(keeper)
         if bar is not None:
             runner.register_hook(bar, priority="LOWEST")

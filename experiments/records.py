@@ -38,6 +38,31 @@ class Validation(_Strict):
     scores: dict[str, Score]
 
 
+class Alarm(_Strict):
+    """Something that was wrong while a run trained; :mod:`experiments.alarms` says when.
+
+    Attributes:
+        subject: the class that it is about, if it is about one.
+        iteration: at which it set in.
+        last: iteration at which it was last seen to hold.
+        says: what was wrong when it set in, and what to do; one sentence.
+        figures: the evidence, at that time.
+    """
+
+    kind: Literal["no_pseudo_boxes", "loss_ratio", "pseudo_box_count", "teacher_worse"]
+    subject: str | None = None
+    iteration: int
+    last: int
+    says: str
+    figures: dict[str, float | None]
+
+    @property
+    def line(self) -> str:
+        """When and what, for reading."""
+        until = f" to {self.last}" if self.last > self.iteration else ""
+        return f"iteration {self.iteration}{until}: {self.says}"
+
+
 class Data(_Strict):
     """The data set a run was trained on."""
 
@@ -81,6 +106,7 @@ class Record(_Strict):
     tokens_per_level: list[int] = Field(default_factory=list)
     validations: list[Validation] = Field(default_factory=list)
     monitoring: dict[str, float | None] = Field(default_factory=dict)
+    alarms: list[Alarm] = Field(default_factory=list)
     peak_memory_mb: float | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
     resumed_from: list[int] = Field(default_factory=list)

@@ -22,6 +22,25 @@ def run_folder(*, runs_root: Path, study: str, arm: str, seed: int) -> Path:
     return runs_root / study / f"{arm}-seed{seed}"
 
 
+def burn_in_name(config: str, identity: str) -> str:
+    """A burn-in's arm: it is named by its config and identity."""
+    return f"{Path(config).stem}-{identity}"
+
+
+def burn_in_folder(
+    *, config: str, delta: Mapping[str, Any], seed: int, split: int, data_fingerprint: str, runs_root: Path
+) -> tuple[Path, str]:
+    """Folder and identity of the burn-in that a config's runs continue from, trained or not.
+
+    Args:
+        delta: the config's ``burn_in``; changes to the rest of the config do not reach a burn-in.
+    """
+    identity = run_identity(config=config, delta=delta, seed=seed, split=split, data_fingerprint=data_fingerprint)
+    return run_folder(
+        runs_root=runs_root, study=BURN_IN_STUDY, arm=burn_in_name(config, identity), seed=seed
+    ), identity
+
+
 def data_folder(config: str, data: Path | None) -> Path:
     """The data set folder: ``data`` if given, else the one of the config's scale, ``data/<config>``."""
     return data if data is not None else data_root() / config_path(config).stem

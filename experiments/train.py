@@ -17,6 +17,7 @@ from experiments.checks import check_buildable, check_data
 from experiments.clock import Clock
 from experiments.config import import_components, load_config
 from experiments.errors import UserError
+from experiments.fitting import fit_to_data
 from experiments.locks import locked
 from experiments.observer import Observer, Watch
 from experiments.prepare import prepared_data
@@ -24,6 +25,7 @@ from experiments.ranks import first_rank, join, share_batch
 from experiments.records import RECORD_NAME, Data, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
+    burn_in_name,
     completed_record,
     default_split,
     read_dataset,
@@ -133,7 +135,7 @@ class _Run:
     @property
     def name(self) -> str:
         """The arm's; a burn-in is named by its config and identity."""
-        return self.arm if self.kind == "arm" else f"{Path(self.config).stem}-{self.identity}"
+        return self.arm if self.kind == "arm" else burn_in_name(self.config, self.identity)
 
     @property
     def folder(self) -> Path:
@@ -160,6 +162,7 @@ def _train(run: _Run, harness: Clock) -> Record:
     source.data_root = settings.val_dataloader.dataset.data_root = str(run.data)
     source.split = run.split
     settings.train_dataloader.sampler.seed = run.seed
+    fit_to_data(settings, run.description)
     if get_world_size() > 1:
         share_batch(settings, get_world_size())
     import_components(settings)
@@ -239,7 +242,7 @@ def _begin(run: _Run, settings: Any, burn_in: Record | None) -> Record:
     if has_checkpoint(run.folder):
         record.validations, record.seconds = previous.validations, previous.seconds
         record.resumed_from, record.fresh_weights = previous.resumed_from, previous.fresh_weights
-        record.peak_memory_mb = previous.peak_memory_mb
+        record.peak_memory_mb, record.alarms = previous.peak_memory_mb, previous.alarms
     return record
 
 

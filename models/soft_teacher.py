@@ -14,7 +14,7 @@ class MultiViewSoftTeacher(SoftTeacher):
     - The teacher starts as a copy of the student, buffers included, and stays in evaluation mode.
     - A batch without unlabelled groups is a supervised step (the burn-in, and supervised controls).
     - A mirrored group lists its views in mirrored order, so teacher and student views are matched by image id.
-    - How many pseudo-boxes the teacher keeps is logged (boxes per view, not a loss).
+    - How many pseudo-boxes the teacher keeps is logged, in all and of each class (boxes per view, not losses).
     """
 
     def init_weights(self) -> None:
@@ -53,9 +53,20 @@ class MultiViewSoftTeacher(SoftTeacher):
         }
         student_samples = self.project_pseudo_instances(pseudo_samples, student_samples)
         losses.update(self.loss_by_pseudo_instances(multi_batch_inputs["unsup_student"], student_samples, info))
-        kept = sum(len(sample.gt_instances) for sample in student_samples)
-        losses["pseudo_boxes_per_view"] = torch.tensor(kept / len(student_samples), device=index.device)
+        losses.update(self.pseudo_boxes(student_samples))
         return losses
+
+    def pseudo_boxes(self, samples: SampleList) -> dict[str, Tensor]:
+        """Pseudo-boxes per view above the initial threshold, to be logged; the model knows classes by their labels alone.
+
+        Returns:
+            ``pseudo_boxes_per_view``, and ``pseudo_boxes_per_view_<label>`` for each class, as tensors of shape ().
+        """
+        labels = torch.cat([sample.gt_instances.labels for sample in samples])
+        classes = torch.arange(self.student.roi_head.bbox_head.num_classes, device=labels.device)
+        kept = (labels[:, None] == classes).sum(dim=0)  # bincount would wait for the GPU
+        of_class = {f"pseudo_boxes_per_view_{label}": count / len(samples) for label, count in enumerate(kept)}
+        return {"pseudo_boxes_per_view": kept.sum() / len(samples), **of_class}
 
 
 def view_order(teacher_ids: list[int], student_ids: list[int]) -> list[int]:

@@ -55,6 +55,10 @@ class ProgressHook(Hook):
         """Say that validation runs."""
         self.progress.update(self.task, note="validating teacher and student")
 
+    def tell(self, text: str) -> None:
+        """Print a warning above the line."""
+        self.progress.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
     def after_train(self, runner: Runner) -> None:
         """End the line."""
         self.end()

@@ -89,6 +89,14 @@ def test_the_initial_threshold_keeps_what_is_above_it(build_model: Build, tiny_b
     assert kept == [1.0, 2.0, 3.0]
 
 
+def test_pseudo_boxes_are_counted_per_class(build_model: Build, tiny_batch: Build, teach: Build) -> None:
+    """Six boxes in each of 8 views, of classes 0, 1, 2, 3, 4 and 0; the fourth falls below the threshold."""
+    losses = losses_of(build_model, tiny_batch, teach, [0.9, 0.8, 0.7, 0.3, 0.6, 0.9])
+    per_class = [float(losses[f"pseudo_boxes_per_view_{label}"]) for label in range(5)]
+    assert losses["pseudo_boxes_per_view"] == sum(per_class)
+    assert per_class == [2.0, 1.0, 1.0, 0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("threshold", "changes", "stays"),
     [
@@ -166,4 +174,4 @@ def test_what_the_teacher_saw_is_put_in_the_students_order(build_model: Build) -
     assert seen["info"]["feat"][1].flatten().tolist() == [10.0 * v for v in order]
     assert [float(matrix[0, 0]) for matrix in seen["info"]["homography_matrix"]] == order
     assert [meta["img_id"] - 10 for meta in seen["info"]["metainfo"]] == order
-    assert float(losses["pseudo_boxes_per_view"]) == 1.0
+    assert float(losses["pseudo_boxes_per_view"]) == float(losses["pseudo_boxes_per_view_0"]) == 1.0
