@@ -1,21 +1,16 @@
-"""Box statistics of a COCO folder, beside those of the real data set.
+"""Box statistics of groups of views, beside those of the plan's real data set. Pure.
 
-Aspect is width / height of a box in pixels; area is a box's share of its crop.
+Aspect is width / height of a box in pixels; area is a box's share of its image.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.data.defects import CLASSES
-from experiments.errors import UserError
-
-TRAINING = ("train_labeled", "train_unlabeled_truth")
+from experiments.data.groups import Group
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class AspectStatistics:
 
 @dataclass(frozen=True)
 class BoxStatistics:
-    """Statistics over boxes; ``shares``, ``areas`` and ``aspects`` are keyed by class name."""
+    """Statistics over boxes, keyed by class name; ``areas`` (means) and ``aspects`` leave out classes without boxes."""
 
     boxes: int
     boxes_per_view: float
@@ -40,14 +35,28 @@ class BoxStatistics:
     aspects: dict[str, AspectStatistics]
 
 
-class Row(NamedTuple):
-    """One line of the comparison; ``tolerance`` is absolute."""
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison: the ``value`` (``None``: no boxes), the plan's, and how far apart they may be.
+
+    ``percent`` says how a reader wants the three written; they are fractions all the same.
+    """
 
     measure: str
-    value: float
+    value: float | None
     reference: float
     tolerance: float
     ok: bool
+    percent: bool
+
+    def written(self) -> tuple[str, str, str]:
+        """Value, reference and tolerance as a reader wants them."""
+        if not self.tolerance:
+            return f"{self.value:.0f}", f"{self.reference:.0f}", "at most"
+        factor, digits, unit = (1, 2, "") if not self.percent else (100, 1 if self.tolerance >= 0.02 else 2, " %")
+        value = "no boxes" if self.value is None else f"{factor * self.value:.{digits}f}{unit}"
+        tolerance = f"±{factor * self.tolerance:.{digits}f}{' points' if self.percent else ''}"
+        return value, f"{factor * self.reference:.{digits}f}{unit}", tolerance
 
 
 # The improvement plan's figures for its real data. The number of boxes is no aim, the most per view a limit.
@@ -64,95 +73,75 @@ REFERENCE = BoxStatistics(
 )
 
 
+def measure(groups: Sequence[Group], classes: Sequence[str]) -> BoxStatistics:
+    """Measure the boxes of some groups; ``classes`` are the names in the order of the labels."""
+    views = [view for group in groups for view in group.views]
+    boxes = [(index, box) for index, view in enumerate(views) for box in view.boxes]
+    xyxy = np.array([box.xyxy for _, box in boxes], dtype=np.float64).reshape(-1, 4)
+    own_views = np.array([index for index, _ in boxes], dtype=np.intp)
+    pixels = np.array([view.width * view.height for view in views], dtype=np.float64)
+    return summarise(
+        labels=np.array([box.label for _, box in boxes], dtype=np.intp),
+        sizes=xyxy[:, 2:] - xyxy[:, :2],
+        pixels=pixels[own_views],
+        views=own_views,
+        images=len(views),
+        classes=classes,
+    )
+
+
 def summarise(
-    kinds: NDArray[np.intp],
+    *,
+    labels: NDArray[np.intp],
     sizes: NDArray[np.float64],
+    pixels: NDArray[np.float64],
     views: NDArray[np.intp],
-    crop: tuple[int, int],
     images: int,
+    classes: Sequence[str],
 ) -> BoxStatistics:
     """Compute the statistics of N boxes.
 
     Args:
-        kinds: (N,) class indices.
+        labels: (N,) class indices.
         sizes: (N, 2) widths and heights in pixels.
+        pixels: (N,) area of each box's image in pixels.
         views: (N,) image of each box.
-        crop: height and width of an image in pixels.
         images: number of images, with or without boxes.
+        classes: names in the order of the labels.
     """
     shares, areas, aspects = {}, {}, {}
-    for index, name in enumerate(CLASSES):
-        own = sizes[kinds == index]
-        shares[name] = len(own) / max(len(sizes), 1)
-        if len(own):
-            aspect = own[:, 0] / own[:, 1]
+    for index, name in enumerate(classes):
+        own = labels == index
+        shares[name] = float(own.sum()) / max(len(labels), 1)
+        if own.any():
+            aspect = sizes[own, 0] / sizes[own, 1]
             p25, median, p75 = (float(q) for q in np.percentile(aspect, (25, 50, 75)))
             aspects[name] = AspectStatistics(p25, median, p75, float(np.mean(aspect < 0.5)))
-            areas[name] = float(np.mean(own[:, 0] * own[:, 1]) / (crop[0] * crop[1]))
+            areas[name] = float(np.mean(sizes[own, 0] * sizes[own, 1] / pixels[own]))
     most = int(np.unique(views, return_counts=True)[1].max()) if len(views) else 0
-    return BoxStatistics(len(sizes), len(sizes) / images, most, shares, areas, aspects)
-
-
-def measure(root: Path, splits: Sequence[str] = TRAINING) -> BoxStatistics:
-    """Measure the boxes of some splits (names of annotation files) of a data set folder.
-
-    Raises:
-        UserError: an annotation file is missing or cannot be read, or holds no images.
-    """
-    kinds: list[int] = []
-    sizes: list[tuple[float, float]] = []
-    views: list[int] = []
-    images, crop = 0, (0, 0)
-    for split in splits:
-        content = _read(root / "annotations" / f"{split}.json")
-        for annotation in content["annotations"]:
-            kinds.append(annotation["category_id"] - 1)
-            sizes.append((annotation["bbox"][2], annotation["bbox"][3]))
-            views.append(images + annotation["image_id"])
-        images += len(content["images"])
-        crop = (content["images"][0]["height"], content["images"][0]["width"])
-    shaped = np.array(sizes, dtype=np.float64).reshape(-1, 2)
-    return summarise(np.array(kinds, dtype=np.intp), shaped, np.array(views, dtype=np.intp), crop, images)
+    return BoxStatistics(len(labels), len(labels) / max(images, 1), most, shares, areas, aspects)
 
 
 def compare(found: BoxStatistics, reference: BoxStatistics = REFERENCE) -> list[Row]:
-    """Lay the statistics beside the reference; fractions throughout, tolerances absolute."""
+    """Lay the statistics beside the reference; both must be of the same classes. Tolerances are absolute."""
     rows = []
 
-    def add(measure: str, value: float, aim: float, tolerance: float) -> None:
-        rows.append(Row(measure, value, aim, tolerance, bool(abs(value - aim) <= tolerance)))
+    def add(measure: str, value: float | None, aim: float, tolerance: float, *, percent: bool = False) -> None:
+        ok = value is not None and abs(value - aim) <= tolerance
+        rows.append(Row(measure, value, aim, tolerance, ok, percent))
 
     for name, share in reference.shares.items():
-        add(f"{name} share of boxes", found.shares[name], share, 0.02)
-    nothing = AspectStatistics(*(float("nan"),) * 4)
+        add(f"{name} share of boxes", found.shares[name], share, 0.02, percent=True)
     for name, aim in reference.aspects.items():
-        aspect = found.aspects.get(name, nothing)
-        add(f"{name} width/height median", aspect.median, aim.median, 0.03)
-        add(f"{name} width/height P25", aspect.p25, aim.p25, 0.05)
-        add(f"{name} width/height P75", aspect.p75, aim.p75, 0.05)
-        add(f"{name} share below 0.5", aspect.below_half, aim.below_half, 0.05)
+        own = found.aspects.get(name)
+        p25, median, p75, below = (None,) * 4 if own is None else (own.p25, own.median, own.p75, own.below_half)
+        add(f"{name} width/height median", median, aim.median, 0.03)
+        add(f"{name} width/height P25", p25, aim.p25, 0.05)
+        add(f"{name} width/height P75", p75, aim.p75, 0.05)
+        add(f"{name} share below 0.5", below, aim.below_half, 0.05, percent=True)
     for name, area in reference.areas.items():
-        add(f"{name} mean area", found.areas.get(name, float("nan")), area, 0.2 * area)
+        add(f"{name} mean area", found.areas.get(name), area, 0.2 * area, percent=True)
     add("boxes per view", found.boxes_per_view, reference.boxes_per_view, 0.15)
-    rows.append(
-        Row(
-            "most boxes in a view",
-            found.most_per_view,
-            reference.most_per_view,
-            0,
-            found.most_per_view <= reference.most_per_view,
-        )
-    )
+    most, limit = found.most_per_view, reference.most_per_view
+    rows.append(Row("most boxes in a view", most, limit, 0, most <= limit, percent=False))
     return rows
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        if content["images"]:
-            return content
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; make the data set first or name another folder.") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is not a readable COCO file; make the data set again.") from None
-    raise UserError(f"{path} holds no images; make the data set again.")

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from experiments.data import synthesis
 from experiments.data.bits import Bit
 from experiments.data.defects import CLASSES, SEVERE_RUST, Defect, Difficulty
 from experiments.data.specimens import SPLITS, Group, Specimen
-from experiments.data.statistics import compare, summarise
 from experiments.data.synthesis import PRESETS, group_boxes, make_dataset, plan, render_group
 from experiments.errors import UserError
 
@@ -211,26 +209,3 @@ def test_the_strength_of_rust_changes_the_picture_not_the_box() -> None:
         for level in (faint, strong)
     ]
     assert warmth[1] > warmth[0] + 10  # red minus blue
-
-
-def test_the_cpu_preset_matches_the_real_boxes() -> None:
-    """Geometry alone, one sample per pixel; about 10 s."""
-    preset = replace(CPU, supersample=1)
-    groups = plan(preset, 0)
-
-    def found(*splits: str) -> Any:
-        views = [view for split in splits for group in groups[split] for view in group_boxes(group, preset)]
-        flat = [(index, box) for index, view in enumerate(views) for box in view]
-        return summarise(
-            np.array([box[0] for _, box in flat]),
-            np.array([box[3:] for _, box in flat]),
-            np.array([index for index, _ in flat]),
-            (240, 96),
-            len(views),
-        )
-
-    assert [row for row in compare(found("train_labeled", "train_unlabeled")) if not row.ok] == []
-    val = found("val")
-    assert 400 <= val.boxes <= 500
-    assert min(val.shares.values()) * val.boxes >= 25
-    assert sum(not row.ok for row in compare(val)) <= 4
