@@ -66,7 +66,7 @@ def _measured(record: Record, folder: Path, data: Path, split: Split) -> list[Va
     part.data_root = str(data)
     part.ann_file = f"annotations/{split}.json"
     _check_split(settings, data)
-    metrics = _validate(settings, folder / WEIGHTS_NAME)
+    metrics = score_weights(settings, folder / WEIGHTS_NAME)
 
     # It imports mmdet, which needs the operators that came with the components.
     from experiments.hooks.record import validation_of
@@ -112,8 +112,12 @@ def _check_split(settings: Any, data: Path) -> None:
         check_image(view)
 
 
-def _validate(settings: Any, weights: Path) -> dict[str, float]:
-    """Run the config's validation loop with these weights; figures are named ``teacher/Broken/AP``."""
+def score_weights(settings: Any, weights: Path) -> dict[str, float]:
+    """Run a config's validation loop, on the data that it names, with these weights; figures are named ``teacher/Broken/AP``.
+
+    Raises:
+        UserError: the weights are missing or do not fit.
+    """
     import_components(settings)
     from experiments.runner import FileLogRunner, release
 

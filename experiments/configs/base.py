@@ -164,6 +164,7 @@ branches = ["sup", "unsup_teacher", "unsup_student"]
 part = dict(
     type="MultiViewDataset",
     num_views=views,
+    mix_views=False,  # True: the control in which the views of different bits share a group
     data_prefix=dict(img="images/"),
     metainfo=dict(classes=classes, palette=palette),
 )

@@ -1,6 +1,7 @@
 """Groups of views as mmengine data sets, and how a batch of groups becomes a batch of images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,22 @@ class MultiViewDataset(BaseDataset):
     Args:
         num_views: views per group.
         groups: the groups, where they have been read already; default those of ``ann_file``.
+        mix_views: train and score on groups mixed by :func:`mix_views`, a control.
         ann_file, data_root, data_prefix, pipeline, metainfo, test_mode, ...: as in mmengine's ``BaseDataset``;
             ``metainfo["classes"]`` gives the order of the labels.
     """
 
-    def __init__(self, *, num_views: int = 8, groups: Sequence[Group] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        num_views: int = 8,
+        groups: Sequence[Group] | None = None,
+        mix_views: bool = False,
+        **options: Any,
+    ) -> None:
         self.num_views = num_views
         self.groups = groups
+        self.mix_views = mix_views
         super().__init__(serialize_data=False, **options)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -40,11 +50,26 @@ class MultiViewDataset(BaseDataset):
                 classes=self.metainfo["classes"],
                 views=self.num_views,
             )
-        return [_sample(group) for group in groups]
+        return [_sample(group) for group in (mix_views(groups) if self.mix_views else groups)]
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on group ``idx``; a group that cannot be loaded stops the run instead of being skipped."""
         return self.pipeline(self.get_data_info(idx))
+
+
+def mix_views(groups: Sequence[Group]) -> list[Group]:
+    """Groups of the same views, put together from different ones: the control for what neighbouring views are worth.
+
+    Place v of the i-th of N groups of V views gets view v of group i + v * (N // V), so that every image is used once, in its
+    place. Groups sorted by name keep shots of one bit next to each other: they do not meet while a bit has less than N // V.
+    Fewer groups than views meet themselves again.
+    """
+    count, views = len(groups), len(groups[0].views)
+    step = max(1, count // views)
+    return [
+        replace(group, views=tuple(groups[(i + v * step) % count].views[v] for v in range(views)))
+        for i, group in enumerate(groups)
+    ]
 
 
 def _sample(group: Group) -> dict[str, Any]:

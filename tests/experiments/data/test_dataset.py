@@ -12,7 +12,8 @@ from mmengine.registry import init_default_scope
 
 import models  # noqa: F401  (installs the operators before mmdet is imported)
 from experiments.config import load_config
-from experiments.data.dataset import multi_view_collate
+from experiments.data.dataset import mix_views, multi_view_collate
+from experiments.data.groups import Group, View
 from experiments.data.sampler import MixedGroupSampler
 from experiments.data.splits import read_parts
 from experiments.data.transforms import ColorAugmentation, FlipGroup
@@ -175,3 +176,27 @@ def test_packing_keeps_what_soft_teacher_needs() -> None:
     })  # fmt: skip
     assert tuple(packed["inputs"][0].shape) == (3, 4, 6)
     assert packed["data_samples"][0].img_id == 5
+
+
+def test_mixed_groups_hold_every_view_once_in_its_place_and_no_two_of_one_bit() -> None:
+    def view(number: int) -> View:
+        return View(number, Path(f"{number}.jpg"), 6, 4, ())
+
+    groups = [Group(f"S{i // 2}_bright_{i}", tuple(view(10 * i + v) for v in range(4))) for i in range(9)]
+    mixed = mix_views(groups)
+    assert [group.name for group in mixed] == [group.name for group in groups]
+    assert [view.image_id for view in mixed[0].views] == [0, 21, 42, 63]  # steps of 9 // 4 groups
+    assert [view.image_id for view in mixed[8].views] == [80, 11, 32, 53]
+    for place in range(4):
+        assert sorted(group.views[place].image_id for group in mixed) == [10 * i + place for i in range(9)]
+    bits = [[view.image_id // 20 for view in group.views] for group in mixed[:8]]
+    assert all(len(set(own)) == 4 for own in bits)
+    assert [view.image_id for view in mix_views(groups[:2])[0].views] == [0, 11, 2, 13]
+
+
+def test_the_mixed_control_is_set_in_the_config_alone(tiny_data: Path) -> None:
+    settings = load_config("tiny", {"val_dataloader.dataset.mix_views": True})
+    settings.val_dataloader.dataset.data_root = str(tiny_data)
+    mixed = DATASETS.build(settings.val_dataloader.dataset)
+    names = [Path(view["img_path"]).name.split("_crop_")[0] for view in mixed.get_data_info(0)["views"]]
+    assert len(set(names)) == 2
