@@ -4,21 +4,18 @@ A group is one photograph cut into V views: the images that share ``base_img_id`
 ``_crop_`` in their file names (``S110_bright_4_crop_1.jpg``), counted from 1.
 """
 
-import json
-import re
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
+from experiments.data.annotations import BoxEntry, ImageEntry, group_problems, read_annotations
 from experiments.errors import UserError
 
-_VIEW = re.compile(r"_crop_(\d+)\.[A-Za-z]+$")
-# Boxes may overlap the border by the rounding of an export, not by more.
-_BORDER_TOLERANCE = 0.5
+_ORIENTATION = ExifTags.Base.Orientation
 
 
 @dataclass(frozen=True)
@@ -59,146 +56,58 @@ def read_groups(annotations: Path, *, images: Path, classes: Sequence[str], view
 
     Raises:
         UserError: the file is missing or not COCO, a group lacks a view, an image file is missing, a box is not inside its
-            image or its class is unknown; the message names the file and says what to do.
+            image or its class is unknown; the message tells the first problem, how many more there are, and how to see all.
     """
-    coco = _load(annotations)
-    labels = {}
-    for category in coco["categories"]:
-        if category["name"] in classes:
-            labels[category["id"]] = list(classes).index(category["name"])
-    names = {category["id"]: category["name"] for category in coco["categories"]}
-    sizes = {image["id"]: image for image in coco["images"]}
+    found = read_annotations(annotations, images=images, classes=classes)
+    problems = found.problems + group_problems(found, views)
+    if problems:
+        more = f" And {len(problems) - 1} more: python -m experiments data check {images.parent} lists all."
+        raise UserError(f"{problems[0]}{more if len(problems) > 1 else ''}")
     boxes: dict[int, list[Box]] = defaultdict(list)
-    for annotation in coco["annotations"]:
-        boxes[annotation["image_id"]].append(_box(annotation, sizes, labels, names, classes, annotations))
-    members: dict[str, dict[int, View]] = defaultdict(dict)
-    for image in coco["images"]:
-        number = _view_number(image, annotations)
-        group = members[str(image["base_img_id"])]
-        if number in group:
-            raise UserError(
-                f"{annotations}: group {image['base_img_id']} has view {number} twice ({group[number].path.name}, "
-                f"{image['file_name']}): remove one."
-            )
-        path = images / image["file_name"]
-        if images.resolve() not in path.resolve().parents:
-            raise UserError(
-                f"{annotations}: file_name {image['file_name']!r} leads out of {images}: keep images inside it."
-            )
-        if not path.is_file():
-            raise UserError(
-                f"{path} does not exist, but {annotations.name} lists it: restore the file or remove its entry."
-            )
-        group[number] = View(image["id"], path, image["width"], image["height"], tuple(boxes[image["id"]]))
-    wanted = set(range(1, views + 1))
-    for name, group in members.items():
-        if set(group) != wanted:
-            missing, extra = sorted(wanted - set(group)), sorted(set(group) - wanted)
-            problem = f"lacks view {missing}" if missing else f"has unexpected view {extra}"
-            raise UserError(
-                f"{annotations}: group {name} {problem} (files {name}_crop_N, N = 1 to {views}): complete the group or remove it."
-            )
-    if not members:
-        raise UserError(f"{annotations} lists no images: this split is empty.")
-    return [Group(name, tuple(view for _, view in sorted(members[name].items()))) for name in sorted(members)]
+    for box in found.boxes:
+        boxes[box.image.id].append(Box(_clip(box), list(classes).index(box.class_name)))
+    return [
+        Group(name, tuple(_view(image, boxes[image.id]) for _, image in sorted(members.items())))
+        for name, members in sorted(found.groups.items())
+    ]
 
 
-def check_image(view: View, size: tuple[int, int]) -> None:
-    """Check from its header that an image is one, and of the (width, height) that annotation and model expect.
+def image_fault(path: Path, width: int, height: int) -> str | None:
+    """What is wrong with an image file, from its header; ``None`` for an upright one of the px that its annotation says."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            # PNG files are decoded whole where no orientation is found before their pixels.
+            warnings.simplefilter("ignore")
+            orientation = (
+                1 if image.format == "PNG" and "exif" not in image.info else image.getexif().get(_ORIENTATION, 1)
+            )
+            found = image.size
+    except Exception:  # Pillow raises errors of many kinds on corrupt files
+        return "is not a readable image: restore the file."
+    if orientation not in (0, 1):
+        return "is stored rotated (its EXIF orientation is not 1), so boxes may be turned: save it upright and check its boxes."
+    if found != (width, height):
+        return f"is {found[0]} x {found[1]} px, but its annotation says {width} x {height}: correct one of them."
+    return None
+
+
+def check_image(view: View) -> None:
+    """Check from its header that an image is one, upright, and of the width and height that its annotation says.
 
     Raises:
-        UserError: it is no image, or of another size; the message names the file.
+        UserError: it is not; the message names the file.
     """
-    try:
-        with Image.open(view.path) as image:
-            found = image.size
-    except OSError:
-        raise UserError(f"{view.path} is not a readable image: restore the file.") from None
-    if found != (view.width, view.height):
-        raise UserError(
-            f"{view.path} is {found[0]} x {found[1]} px, but its annotation says {view.width} x {view.height}: correct one of them."
-        )
-    if found != size:
-        raise UserError(
-            f"{view.path} is {found[0]} x {found[1]} px, but the config is made for {size[0]} x {size[1]} "
-            f"(model.detector.backbone.mvvit.image_size): resize the images, or use a scale of their size."
-        )
+    fault = image_fault(view.path, view.width, view.height)
+    if fault:
+        raise UserError(f"{view.path} {fault}")
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        coco = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist: name a data set folder that has it, or make one (make data)."
-        ) from None
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}): export it again.") from None
-    for key, fields in _FIELDS.items():
-        if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
-            raise UserError(f"{path} has no list {key!r}: it is not a COCO detection file.")
-        for entry in coco[key]:
-            lacking = [field for field in fields if not isinstance(entry, dict) or field not in entry]
-            if lacking:
-                raise UserError(f"{path}: an entry of {key!r} lacks {lacking[0]!r}: {str(entry)[:80]}.")
-    return coco
+def _view(image: ImageEntry, boxes: Sequence[Box]) -> View:
+    assert image.path is not None, "A missing file is a problem."
+    return View(image.id, image.path, image.width, image.height, tuple(boxes))
 
 
-_FIELDS = {
-    "images": ("id", "file_name", "width", "height", "base_img_id"),
-    "annotations": ("id", "image_id", "category_id", "bbox"),
-    "categories": ("id", "name"),
-}
-
-
-def _view_number(image: dict[str, Any], annotations: Path) -> int:
-    match = _VIEW.search(image["file_name"])
-    if match is None:
-        raise UserError(
-            f"{annotations}: file_name {image['file_name']!r} does not end in _crop_N.jpg: which view is it?"
-        )
-    return int(match[1])
-
-
-def _box(
-    annotation: dict[str, Any], sizes: dict[int, Any], labels: dict[int, int], names: dict[int, str], classes: Sequence[str],
-    annotations: Path,
-) -> Box:  # fmt: skip
-    image = sizes.get(annotation["image_id"])
-    where = f"{annotations}: box {annotation['id']}"
-    if image is None:
-        raise UserError(
-            f"{where} belongs to image {annotation['image_id']}, which the file does not list: remove the box."
-        )
-    where += f" of {image['file_name']}"
-    if annotation["category_id"] not in labels:
-        name = names.get(annotation["category_id"], f"category {annotation['category_id']}")
-        raise UserError(
-            f"{where} has the unknown class {name}; the classes are {', '.join(classes)}: correct it or the list."
-        )
-    try:
-        x, y, width, height = (float(value) for value in annotation["bbox"])
-    except (TypeError, ValueError):
-        raise UserError(
-            f"{where} has the bbox {annotation['bbox']}; four numbers x, y, width, height are needed."
-        ) from None
-    right, bottom = x + width, y + height
-    inside = (
-        width > 0
-        and height > 0
-        and min(x, y) >= -_BORDER_TOLERANCE
-        and right <= image["width"] + _BORDER_TOLERANCE
-        and bottom <= image["height"] + _BORDER_TOLERANCE
-    )
-    if not inside:
-        raise UserError(
-            f"{where} is {annotation['bbox']} (x, y, width, height), which is empty or not inside the image of "
-            f"{image['width']} x {image['height']} px: correct it."
-        )
-    clipped = (
-        max(x, 0.0),
-        max(y, 0.0),
-        min(right, float(image["width"])),
-        min(bottom, float(image["height"])),
-    )
-    return Box(clipped, labels[annotation["category_id"]])
+def _clip(box: BoxEntry) -> tuple[float, float, float, float]:
+    """Corners without the rounding by which a box may overlap the border."""
+    x, y, width, height = box.bbox
+    return max(x, 0.0), max(y, 0.0), min(x + width, float(box.image.width)), min(y + height, float(box.image.height))

@@ -79,6 +79,10 @@ def _empty_box(coco: dict[str, Any], images: Path) -> None:
     coco["annotations"][0]["bbox"] = [5, 6, 0, 20]
 
 
+def _negative_box(coco: dict[str, Any], images: Path) -> None:
+    coco["annotations"][0]["bbox"] = [15, 6, -10, 20]
+
+
 def _text_box(coco: dict[str, Any], images: Path) -> None:
     coco["annotations"][0]["bbox"] = [5, 6, "wide", 20]
 
@@ -110,17 +114,15 @@ def _no_images(coco: dict[str, Any], images: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (_drop_view, r"train\.json: group S2_dark_1 lacks view \[2\]"),
-        (_drop_file, r"S1_bright_4_crop_2\.jpg does not exist"),
-        (_twice, r"group S2_dark_1 has view 2 twice"),
-        (
-            _outside,
-            r"box 7 of S1_bright_4_crop_1\.jpg is \[35, 6, 10, 20\].*not inside the image of 40 x 60 px",
-        ),
-        (_empty_box, r"box 7 of S1_bright_4_crop_1\.jpg is \[5, 6, 0, 20\].*empty"),
-        (_text_box, r"box 7 of S1_bright_4_crop_1\.jpg has the bbox"),
+        (_drop_view, r"train\.json: group S2_dark_1: lacks view \[2\] \(files S2_dark_1_crop_N, N = 1 to 2\)"),
+        (_drop_file, r"train\.json: image 3: file S1_bright_4_crop_2\.jpg does not exist"),
+        (_twice, r"group S2_dark_1: has view 2 twice"),
+        (_outside, r"box 7 of S1_bright_4_crop_1\.jpg: \[35, 6, 10, 20\].*out of the image of 40 x 60 px by 5 px"),
+        (_empty_box, r"box 7 of S1_bright_4_crop_1\.jpg: \[5, 6, 0, 20\].*empty"),
+        (_negative_box, r"box 7 of S1_bright_4_crop_1\.jpg: \[15, 6, -10, 20\].*has a negative width or height"),
+        (_text_box, r"box 7 of S1_bright_4_crop_1\.jpg: has the bbox \[5, 6, 'wide', 20\]: give four numbers"),
         (_class, r"unknown class Chiped; the classes are Broken, Chipped"),
-        (_no_image, r"box 7 belongs to image 1234, which the file does not list"),
+        (_no_image, r"box 7: is of image 1234, which the file does not list"),
         (_no_view_number, r"'S2_dark_1\.jpg' does not end in _crop_N"),
         (_escape, r"leads out of"),
         (_no_group, r"lacks 'base_img_id'"),
@@ -132,8 +134,21 @@ def test_each_fault_is_one_clear_sentence(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     fault(coco, tmp_path / "images")
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as error:
         read(coco)
+    assert "more" not in str(error.value)
+
+
+def test_of_several_faults_the_first_is_told_and_how_to_see_all(
+    coco: dict[str, Any], read: Callable[..., Any], tmp_path: Path
+) -> None:
+    for fault in (_drop_view, _drop_file, _outside):
+        fault(coco, tmp_path / "images")
+    with pytest.raises(UserError) as error:
+        read(coco)
+    told = str(error.value)
+    assert told.startswith(f"{tmp_path}/train.json: image 3: file S1_bright_4_crop_2.jpg does not exist")
+    assert told.endswith(f" And 2 more: python -m experiments data check {tmp_path} lists all.")
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "cannot be read as JSON"), ("[]", "no list 'images'")])
@@ -155,11 +170,14 @@ def test_half_a_pixel_of_rounding_is_clipped(coco: dict[str, Any], read: Callabl
 def test_images_are_checked_by_their_headers(tmp_path: Path) -> None:
     path = tmp_path / "a_crop_1.png"
     Image.new("RGB", (6, 4)).save(path)
-    check_image(View(1, path, 6, 4, ()), (6, 4))
+    check_image(View(1, path, 6, 4, ()))
     with pytest.raises(UserError, match=r"a_crop_1\.png is 6 x 4 px, but its annotation says 8 x 4"):
-        check_image(View(1, path, 8, 4, ()), (8, 4))
-    with pytest.raises(UserError, match=r"a_crop_1\.png is 6 x 4 px, but the config is made for 96 x 240"):
-        check_image(View(1, path, 6, 4, ()), (96, 240))
+        check_image(View(1, path, 8, 4, ()))
+    orientation = Image.Exif()
+    orientation[0x0112] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (6, 4)).save(path, exif=orientation)
+    with pytest.raises(UserError, match=r"a_crop_1\.png is stored rotated \(its EXIF orientation is not 1\)"):
+        check_image(View(1, path, 6, 4, ()))
     path.write_bytes(b"no image")
     with pytest.raises(UserError, match=r"a_crop_1\.png is not a readable image"):
-        check_image(View(1, path, 6, 4, ()), (6, 4))
+        check_image(View(1, path, 6, 4, ()))

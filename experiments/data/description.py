@@ -1,0 +1,57 @@
+"""The rules of ``dataset.json``. Torch-free."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.data.problems import Problem
+from experiments.errors import UserError
+from experiments.runs import DATASET_NAME
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name for name in value)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_count(side) for side in value)
+
+
+_FIELDS = {
+    "name": (lambda value: isinstance(value, str) and value != "", "text"),
+    "classes": (_are_names, "a list of class names"),
+    "views": (_is_count, "the number of views of a group, a whole number from 1 up"),
+    "image_size": (_is_size, "[height, width] of the images in px"),
+    "splits": (lambda value: isinstance(value, dict), "the numbers of groups, images and boxes of each split"),
+}
+
+
+def read_description(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """The sound fields of ``dataset.json``, and the problems of the others."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: name a data set folder, or make one (make data).")
+    file = folder / DATASET_NAME
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}, [Problem(file, "", "does not exist: make or import the data set again.")]
+    except (ValueError, OSError, RecursionError) as error:
+        return {}, [Problem(file, "", f"cannot be read as JSON ({error}): make or import the data set again.")]
+    if not isinstance(content, dict):
+        return {}, [Problem(file, "", "is no description of a data set: make or import the data set again.")]
+    sound, problems = {}, []
+    for field, (is_sound, needed) in _FIELDS.items():
+        if field not in content:
+            problems.append(Problem(file, "", f"lacks {field!r}: add {needed}."))
+        elif not is_sound(content[field]):
+            problems.append(Problem(file, "", f"has {field!r} = {str(content[field])[:60]}: give {needed}."))
+        else:
+            sound[field] = content[field]
+    classes = sound.get("classes", [])
+    for name in sorted({name for name in classes if classes.count(name) > 1}):
+        problems.append(Problem(file, "", f"lists the class {name} twice: remove one."))
+    return sound, problems

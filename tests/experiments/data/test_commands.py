@@ -1,0 +1,63 @@
+"""The data commands as a user gives them: import then train, check with its exit status, statistics, pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.data.commands import app
+from experiments.train import train_run
+
+BY = ["--group-by", r"(?P<group>.+)_crop_(?P<view>\d+)", "--specimen-by", r"(?P<specimen>S\d+)_", "--views", "2"]
+
+
+def call(*words: str, status: int = 0) -> str:
+    """What a command prints; its exit status must be ``status``."""
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == status, (result.output, result.exception)
+    return result.output
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo", "voc"])
+def test_own_data_of_each_layout_are_imported_and_train(
+    layout: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    out = tmp_path / "mine"
+    told = call("import", str(request.getfixturevalue(f"{layout}_source")), "--out", str(out), *BY)
+    assert f"{out}: train_labeled" in told
+    assert "0 errors" in call("check", str(out))
+    assert (out / "CARD.md").exists()
+    record = train_run(config="tiny", study="s", data=out, runs_root=tmp_path / "runs", progress=False)
+    assert (record.status, record.reason) == ("completed", None)
+    assert record.data.classes == json.loads((out / "dataset.json").read_text())["classes"]
+
+
+def test_check_fixes_what_clipping_mends_and_says_so_by_its_exit_status(tiny_data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "data"
+    shutil.copytree(tiny_data, folder)
+    file = folder / "annotations" / "val.json"
+    content = json.loads(file.read_text())
+    box = content["annotations"][0]
+    box["bbox"][2] = 1000
+    file.write_text(json.dumps(content))
+    told = call("check", str(folder), status=1)
+    assert f"box {box['id']}" in told
+    assert "1 errors" in told
+    assert "--fix clip mends 1" in told
+    assert "0 errors" in call("check", str(folder), "--fix", "clip")
+
+
+def test_statistics_come_beside_the_plans_and_as_json(tiny_data: Path) -> None:
+    assert "Severe_Rust" in call("stats", str(tiny_data))
+    assert json.loads(call("stats", str(tiny_data), "--json"))
+
+
+@pytest.mark.parametrize(("options", "suffix"), [([], ".png"), (["--by", "class"], ".png"), (["--html"], ".html")])
+def test_pictures_are_written_and_named(options: list[str], suffix: str, tiny_data: Path, tmp_path: Path) -> None:
+    told = call("browse", str(tiny_data), "--out", str(tmp_path / "pictures"), *options).split()
+    paths = [Path(word) for word in told if word.startswith(str(tmp_path))]
+    assert paths
+    assert all(path.suffix == suffix and path.stat().st_size > 1000 for path in paths)
