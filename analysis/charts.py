@@ -1,6 +1,5 @@
 """Charts of a study: numbers first (a small record), then drawing on an axis, then files."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.summary import Summary
 from analysis.targets import BASELINE, NEAR_ZERO
 from experiments.goals import OVERALL
-from experiments.style import INK, RC, bar_style
+from experiments.style import INK, RC, bar_style, save_figure
 
 _HEADROOM = 1.3
 _GROUP_WIDTH = 0.82
@@ -123,18 +122,6 @@ def write_class_map(summary: Summary, folder: Path) -> list[Path]:
         handles, labels = zip(*entries, strict=True)
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         return save_figure(figure, folder, "per_class_map")
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``name.png`` and ``name.svg`` into a folder, each atomically; returns both paths."""
-    paths = []
-    for kind in ("png", "svg"):
-        path = folder / f"{name}.{kind}"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else None)
-        os.replace(temporary, path)
-        paths.append(path)
-    return paths
 
 
 def _targets(summary: Summary, *, limit: float) -> tuple[TargetMark, ...]:

@@ -9,10 +9,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.charts import save_figure
 from analysis.search import Setting
 from analysis.summary import Summary
-from experiments.style import INK, PALETTE, RC
+from experiments.style import INK, PALETTE, RC, save_figure
 
 _NAME_WIDTH = 28  # characters
 Kind = Literal["infeasible", "feasible", "front", "arm", "chosen"]

@@ -1,4 +1,4 @@
-"""``python -m experiments``: train one run, print a config, make data."""
+"""``python -m experiments``: train one run, print a config, handle data, look for what would go wrong."""
 
 import os
 from pathlib import Path
@@ -8,15 +8,19 @@ import typer
 from rich.console import Console
 
 from experiments.config import load_config, parse_setting, to_json
+from experiments.data import commands as data_commands
+from experiments.doctor.audit_commands import audit
+from experiments.doctor.commands import doctor
 from experiments.errors import Terminated, UserError
 from experiments.interrupts import sigterm_as_interrupt
-from experiments.paths import data_root, runs_root
+from experiments.paths import runs_root
 from experiments.records import RECORD_NAME
 from experiments.runs import run_folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-data_app = typer.Typer(no_args_is_help=True, help="Make data sets.")
-app.add_typer(data_app, name="data")
+app.add_typer(data_commands.app, name="data")
+app.command()(doctor)
+app.command()(audit)
 console = Console()
 
 Config = Annotated[str, typer.Argument(help="Scale (tiny, cpu, gpu, paper) or path of a config file.")]
@@ -72,6 +76,8 @@ def train(
         if final is not None:
             scores = ", ".join(f"{c} {_percent(s.ap)}" for c, s in final.scores.items())
             _tell(f"{model} at {final.iteration}: AP {scores}")
+    for alarm in record.alarms:
+        _tell(f"Alarm, {alarm.line}", style="yellow")
     _tell(f"Record: {folder / RECORD_NAME}")
 
 
@@ -84,21 +90,6 @@ def show_config(
     """Print the fully resolved config."""
     loaded = load_config(config, dict(parse_setting(text) for text in settings or []))
     typer.echo(to_json(loaded) if json else loaded.pretty_text)
-
-
-@data_app.command("make")
-def make(
-    preset: Annotated[str, typer.Option(help="tiny, cpu, gpu or paper.")] = "cpu",
-    out: Annotated[Path | None, typer.Option(help="Data set folder; default data/<preset>.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed gives other bits.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; default one per core.")] = None,
-) -> None:
-    """Render a synthetic data set of drill bits."""
-    from experiments.data.synthesis import make_dataset
-
-    folder = out or data_root() / preset
-    description = make_dataset(preset, folder, seed=seed, workers=workers)
-    console.print(f"{folder}: {description['splits']}", soft_wrap=True)
 
 
 def _percent(value: float | None) -> str:

@@ -36,9 +36,7 @@ def burn_in_folder(
         delta: the config's ``burn_in``; changes to the rest of the config do not reach a burn-in.
     """
     identity = run_identity(config=config, delta=delta, seed=seed, split=split, data_fingerprint=data_fingerprint)
-    return run_folder(
-        runs_root=runs_root, study=BURN_IN_STUDY, arm=burn_in_name(config, identity), seed=seed
-    ), identity
+    return run_folder(runs_root=runs_root, study=BURN_IN_STUDY, arm=burn_in_name(config, identity), seed=seed), identity
 
 
 def data_folder(config: str, data: Path | None) -> Path:

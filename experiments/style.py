@@ -1,6 +1,11 @@
 """How charts look: a colour-blind safe palette and sizes for a README and for print."""
 
-from typing import Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito, "Color Universal Design" (2008); grey stands in for black, so that the baseline stays quiet.
 PALETTE = ("#999999", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -36,3 +41,15 @@ def bar_style(index: int) -> dict[str, Any]:
         "edgecolor": INK,
         "linewidth": 0.6,
     }
+
+
+def save_figure(figure: "Figure", folder: Path, name: str) -> list[Path]:
+    """Write ``name.png`` and ``name.svg`` into a folder, each atomically; returns both paths."""
+    paths = []
+    for kind in ("png", "svg"):
+        path = folder / f"{name}.{kind}"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else None)
+        os.replace(temporary, path)
+        paths.append(path)
+    return paths

@@ -106,7 +106,10 @@ def test_a_setting_that_cannot_be_built_is_a_users_error(tiny_data: Path, runs: 
     ("delta", "message"),
     [
         ({"model.detector.backbone.mvvit.num_views": 4}, r"number of views are those of the data set"),
-        ({"val_dataloader.dataset.metainfo.classes": ["Dent"]}, r"classes and number of views are those of the data set"),
+        (
+            {"val_dataloader.dataset.metainfo.classes": ["Dent"]},
+            r"classes and number of views are those of the data set",
+        ),
         ({"train_cfg.max_iters": 1.5}, r"max_iters is 1\.5"),
         ({"optim_wrapper.optimizer.type": "AdamWW"}, r"The settings cannot be built"),
         ({"load_from": "x.pth"}, r"load_from would change nothing"),

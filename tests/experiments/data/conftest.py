@@ -18,7 +18,9 @@ NAMES = [f"S{specimen}_bright_1_crop_{view}" for specimen in range(1, 7) for vie
 
 def save_image(path: Path, size: tuple[int, int] = (40, 80)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(
+        0, 256, (size[1], size[0], 3), dtype=np.uint8
+    )
     Image.fromarray(pixels).save(path)
 
 

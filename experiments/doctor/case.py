@@ -1,0 +1,135 @@
+"""What the doctor examines: a config with its changes, its data, and the model that is built from both."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.checks import check_data
+from experiments.config import import_components, load_config
+from experiments.data.groups import Group, read_groups
+from experiments.data.splits import read_parts
+from experiments.doctor.boxes import Boxes, fed_boxes
+from experiments.doctor.findings import Finding
+from experiments.errors import UserError
+from experiments.fitting import fit_to_data
+from experiments.runs import read_dataset
+
+Need = Literal["data", "model"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, what a case must have for it besides its settings, and the function that finds."""
+
+    name: str
+    needs: tuple[Need, ...]
+    find: Callable[["Case"], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run that is not begun yet.
+
+    Attributes:
+        config: name or path of the config.
+        settings: the config with its changes, fitted to the data.
+        unchanged: the config without changes, fitted to the data.
+        description: of the data set, as :func:`experiments.runs.read_dataset` gives it.
+        data: the data set folder.
+        seed, split: of the run.
+        groups: by part: ``labelled``, ``unlabelled`` and ``validation``; ``None`` where the data cannot be read.
+        model: teacher and student as built; ``None`` where they cannot be.
+        optimizer: over the model's parameters.
+    """
+
+    config: str
+    settings: Any
+    unchanged: Any
+    description: Mapping[str, Any]
+    data: Path
+    seed: int
+    split: int
+    groups: Mapping[str, list[Group]] | None
+    model: Any | None
+    optimizer: Any | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the labels."""
+        return list(self.description["classes"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in px of a view as the model is fed it."""
+        height, width = self.settings.model.detector.backbone.mvvit.image_size
+        return int(height), int(width)
+
+    def boxes(self, part: str) -> Boxes:
+        """The boxes of a part, at the size that the model is fed."""
+        assert self.groups is not None
+        return fed_boxes(self.groups[part], self.size)
+
+    def has(self, need: Need) -> bool:
+        """Whether a check that needs this can run."""
+        return (self.groups if need == "data" else self.model) is not None
+
+
+def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, split: int) -> tuple[Case, list[Finding]]:
+    """Load, read and build; what cannot be read or built is a finding, and missing from the case.
+
+    Raises:
+        UserError: the config or its changes are no config, or the folder is no data set.
+    """
+    description = read_dataset(data)
+    settings, unchanged = (_fitted(config, changes, description, data, split) for changes in (delta, {}))
+    findings = []
+    groups = None
+    try:
+        groups = _read(settings, data, description)
+    except UserError as error:
+        findings.append(Finding(
+            "data", "error", str(error), f"Training on {data} would be refused with this message.",
+            f"Correct the data; `python -m experiments data check {data}` lists all its problems at once.",
+        ))  # fmt: skip
+    model = optimizer = None
+    try:
+        model, optimizer = _build(settings)
+    except Exception as error:  # the libraries raise every kind for a value they cannot use
+        findings.append(Finding(
+            "build", "error", f"The model or its optimiser cannot be built: {error}", f"Building raised {type(error).__name__}.",
+            f"Correct the changed settings; `python -m experiments config {config}` prints those of the config.",
+        ))  # fmt: skip
+    case = Case(config, settings, unchanged, description, data, seed, split, groups, model, optimizer)
+    return case, findings
+
+
+def _fitted(config: str, delta: Mapping[str, Any], description: Mapping[str, Any], data: Path, split: int) -> Any:
+    settings = load_config(config, delta)
+    source = settings.train_dataloader.dataset
+    source.data_root = settings.val_dataloader.dataset.data_root = str(data)
+    source.split = split
+    fit_to_data(settings, description)
+    return settings
+
+
+def _read(settings: Any, data: Path, description: Mapping[str, Any]) -> dict[str, list[Group]]:
+    check_data(settings, data, description)
+    source, validation = settings.train_dataloader.dataset, settings.val_dataloader.dataset
+    labelled, unlabelled = read_parts(data, source.labelled, source.unlabelled, split=source.split)
+    held_out = read_groups(
+        data / validation.ann_file, images=data / validation.data_prefix.img, classes=validation.metainfo.classes,
+        views=validation.num_views,
+    )  # fmt: skip
+    return {"labelled": labelled, "unlabelled": unlabelled, "validation": held_out}
+
+
+def _build(settings: Any) -> tuple[Any, Any]:
+    import_components(settings)
+    from mmdet.registry import MODELS
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    init_default_scope(settings.default_scope)
+    model = MODELS.build(settings.model)
+    return model, build_optim_wrapper(model, settings.optim_wrapper).optimizer
