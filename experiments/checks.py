@@ -47,21 +47,27 @@ def check_buildable(settings: Any) -> None:
     Raises:
         UserError: they cannot be built, or there is nothing to train.
     """
-    import_components(settings)
-    from mmdet.registry import MODELS
-    from mmengine.optim import build_optim_wrapper
-    from mmengine.registry import init_default_scope
-
-    init_default_scope(settings.default_scope)
     if not isinstance(settings.train_cfg.max_iters, int) or settings.train_cfg.max_iters < 1:
         raise UserError(f"train_cfg.max_iters is {settings.train_cfg.max_iters}: give a whole number of at least 1.")
     key = json.dumps(["model", settings.model.to_dict(), settings.optim_wrapper.to_dict()], default=str)
     if key in _checked:
         return
     try:
-        build_optim_wrapper(MODELS.build(settings.model), settings.optim_wrapper)
-    except Exception as error:  # the libraries raise every kind for a value they cannot use
+        build(settings)
+    except Exception as error:
         raise UserError(
             f"The settings cannot be built ({type(error).__name__}: {error}): correct the --set values."
         ) from error
     _checked.add(key)
+
+
+def build(settings: Any) -> tuple[Any, Any]:
+    """Model and optimiser (mmengine's wrapper) of a config; the libraries raise every kind for a value they cannot use."""
+    import_components(settings)
+    from mmdet.registry import MODELS
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    init_default_scope(settings.default_scope)
+    model = MODELS.build(settings.model)
+    return model, build_optim_wrapper(model, settings.optim_wrapper)

@@ -59,11 +59,10 @@ def evaluate_run(folder: Path, *, data: Path, split: Split = "test") -> list[Val
 def _measured(record: Record, folder: Path, data: Path, split: Split) -> list[Validation]:
     """Score the weights of a run on a split."""
     settings = load_config(record.config, record.delta)
-    fit_to_data(settings, read_dataset(data))
+    fit_to_data(settings, read_dataset(data), data)
     if record.num_tokens is not None:
         set_path(settings, NUM_TOKENS, record.num_tokens)
     part = settings.val_dataloader.dataset
-    part.data_root = str(data)
     part.ann_file = f"annotations/{split}.json"
     _check_split(settings, data)
     metrics = score_weights(settings, folder / WEIGHTS_NAME)

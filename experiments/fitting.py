@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 _GRID = 8  # px that sides are rounded to
 
 
-def fit_to_data(settings: Any, description: Mapping[str, Any]) -> None:
-    """Change a loaded config, in place, to a data set's classes and views, and have images resized to what the model is fed.
+def fit_to_data(settings: Any, description: Mapping[str, Any], data: Path) -> None:
+    """Change a loaded config, in place, to a data set's folder, classes and views; have images resized to what the model is fed.
 
     Pipelines get a ``Resize`` behind the loading of a view, so that images of any size train; boxes move along, and scores
     are worked out at the stored size.
@@ -17,6 +18,7 @@ def fit_to_data(settings: Any, description: Mapping[str, Any]) -> None:
         settings: an mmengine config.
         description: of the data set, as :func:`experiments.runs.read_dataset` gives it: ``classes``, ``views`` and
             ``image_size`` (height, width) in px, that of most images.
+        data: the data set folder.
     """
     classes, views = list(description["classes"]), int(description["views"])
     fusion = settings.model.detector.backbone.mvvit
@@ -24,8 +26,9 @@ def fit_to_data(settings: Any, description: Mapping[str, Any]) -> None:
     fusion.image_size, fusion.num_views = (height, width), views
     settings.model.detector.roi_head.bbox_head.num_classes = len(classes)
     settings.val_evaluator.num_views = views
-    source = settings.train_dataloader.dataset
-    for part in (source.labelled, source.unlabelled, settings.val_dataloader.dataset):
+    source, validation = settings.train_dataloader.dataset, settings.val_dataloader.dataset
+    source.data_root = validation.data_root = str(data)
+    for part in (source.labelled, source.unlabelled, validation):
         part.num_views = views
         if classes != list(part.metainfo.classes):
             part.metainfo = {"classes": classes}

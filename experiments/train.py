@@ -158,11 +158,9 @@ def _train(run: _Run, harness: Clock) -> Record:
         return done
     settings = load_config(run.config, run.delta)
     burn_in = settings.pop("burn_in", None)
-    source = settings.train_dataloader.dataset
-    source.data_root = settings.val_dataloader.dataset.data_root = str(run.data)
-    source.split = run.split
+    fit_to_data(settings, run.description, run.data)
+    settings.train_dataloader.dataset.split = run.split
     settings.train_dataloader.sampler.seed = run.seed
-    fit_to_data(settings, run.description)
     if get_world_size() > 1:
         share_batch(settings, get_world_size())
     import_components(settings)

@@ -70,8 +70,7 @@ def measure(*, seeds: int, data: Path | None) -> list[Row]:
                 raise SystemExit(f"{config}, seed {seed}: {record.reason}")
             found[key].append({name: score.ap or 0.0 for name, score in final.scores.items()})
         settings = load_config("mixed_views")
-        fit_to_data(settings, read_dataset(folder))
-        settings.val_dataloader.dataset.data_root = str(folder)
+        fit_to_data(settings, read_dataset(folder), folder)
         weights = run_folder(runs_root=runs_root(), study=STUDY, arm="own", seed=seed) / WEIGHTS_NAME
         scores = score_weights(settings, weights)
         found["crossed"].append({name: scores[f"teacher/{name}/AP"] for name in found["own"][0]})

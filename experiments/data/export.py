@@ -8,11 +8,8 @@
 Every image keeps its origin in ``source``. The truth file holds the boxes of the unlabelled groups, where they are known.
 """
 
-import errno
 import json
-import os
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,8 +17,8 @@ from typing import Any
 
 from rich.progress import Progress
 
+from experiments.data.files import new_folder
 from experiments.data.naming import Shot
-from experiments.errors import UserError
 from experiments.goals import write_template
 from experiments.runs import DATASET_NAME, TRUTH_NAME
 
@@ -44,19 +41,10 @@ def write_dataset(
     Raises:
         UserError: the folder cannot be written; nothing is left.
     """
-    building = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        (building / "images").mkdir(parents=True)
+    with new_folder(out) as building:
+        (building / "images").mkdir()
         (building / "annotations").mkdir()
         summary = _fill(building, parts, description, origin=origin, with_truth=with_truth, progress=progress)
-        os.replace(building, out)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(f"The disk is full while writing {out}; free space or choose another folder.") from None
-        reason = error.strerror or error
-        raise UserError(f"The data set cannot be written to {out} ({reason}); choose another folder.") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return summary
 
 

@@ -7,12 +7,9 @@
 The same preset and seed give the same bytes, whatever the number of worker processes. Split by specimen.
 """
 
-import errno
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
@@ -25,6 +22,7 @@ import numpy as np
 from rich.progress import Progress
 
 from experiments.data.defects import CLASSES, Difficulty
+from experiments.data.files import new_folder
 from experiments.data.scenes import LEAST_SHARE, LEAST_SIDE, Box, group_boxes, render_group
 from experiments.data.specimens import EXTENTS, PRESETS, SPLITS, VIEWS, Group, Preset, plan
 from experiments.errors import UserError
@@ -63,31 +61,22 @@ def make_dataset(
     if workers is not None and workers < 1:
         raise UserError(f"The number of data workers is {workers}; give a whole number from 1 up.")
     wanted = {"preset": preset, "seed": seed, "version": version()}
-    building = root.with_name(f".{root.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        present = _present(root, wanted)
-        if present is not None:
-            return present
-        (building / "images").mkdir(parents=True)
+    present = _present(root, wanted)
+    if present is not None:
+        return present
+    with new_folder(root) as building:
+        (building / "images").mkdir()
         (building / "annotations").mkdir()
         summary = _fill(building, root.name, PRESETS[preset], wanted, workers, progress)
-        os.replace(building, root)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(f"The disk is full while writing {root}; free space or choose another folder.") from None
-        reason = error.strerror or error
-        raise UserError(f"The data set cannot be written to {root} ({reason}); choose another folder.") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return summary
 
 
 def _present(root: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
     """The summary of ``root`` if it holds the wanted data set, None if it is free."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return None
     advice = "delete it or choose another folder"
     try:
+        if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+            return None
         summary: dict[str, Any] = json.loads((root / "dataset.json").read_text())
         held = {key: summary[key] for key in wanted}
     except (OSError, ValueError, KeyError, TypeError):

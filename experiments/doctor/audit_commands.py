@@ -97,7 +97,7 @@ def audit_run(
     """
     description = read_dataset(data)
     loaded = load_config(config, delta)
-    fit_to_data(loaded, description)
+    fit_to_data(loaded, description, data)
     named = split_of(weights) if weights is not None else None
     split = default_split(seed, data) if named is None else named
     if on is None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.checks import check_data
-from experiments.config import import_components, load_config
+from experiments.checks import build, check_data
+from experiments.config import load_config
 from experiments.data.groups import Group, read_groups
 from experiments.data.splits import read_parts
 from experiments.doctor.boxes import Boxes, fed_boxes
@@ -94,7 +94,8 @@ def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, spl
         ))  # fmt: skip
     model = optimizer = None
     try:
-        model, optimizer = _build(settings)
+        model, wrapper = build(settings)
+        optimizer = wrapper.optimizer
     except Exception as error:  # the libraries raise every kind for a value they cannot use
         findings.append(Finding(
             "build", "error", f"The model or its optimiser cannot be built: {error}", f"Building raised {type(error).__name__}.",
@@ -106,10 +107,8 @@ def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, spl
 
 def _fitted(config: str, delta: Mapping[str, Any], description: Mapping[str, Any], data: Path, split: int) -> Any:
     settings = load_config(config, delta)
-    source = settings.train_dataloader.dataset
-    source.data_root = settings.val_dataloader.dataset.data_root = str(data)
-    source.split = split
-    fit_to_data(settings, description)
+    fit_to_data(settings, description, data)
+    settings.train_dataloader.dataset.split = split
     return settings
 
 
@@ -122,14 +121,3 @@ def _read(settings: Any, data: Path, description: Mapping[str, Any]) -> dict[str
         views=validation.num_views,
     )  # fmt: skip
     return {"labelled": labelled, "unlabelled": unlabelled, "validation": held_out}
-
-
-def _build(settings: Any) -> tuple[Any, Any]:
-    import_components(settings)
-    from mmdet.registry import MODELS
-    from mmengine.optim import build_optim_wrapper
-    from mmengine.registry import init_default_scope
-
-    init_default_scope(settings.default_scope)
-    model = MODELS.build(settings.model)
-    return model, build_optim_wrapper(model, settings.optim_wrapper).optimizer

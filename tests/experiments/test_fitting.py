@@ -34,7 +34,7 @@ def test_views_are_fed_with_the_configs_pixels_in_their_own_shape(
 
 def fitted(config: str = "cpu", **changes: Any) -> Any:
     settings = load_config(config)
-    fit_to_data(settings, {"classes": DRILL_BITS, "views": 8, "image_size": [240, 96], **changes})
+    fit_to_data(settings, {"classes": DRILL_BITS, "views": 8, "image_size": [240, 96], **changes}, Path("data/cpu"))
     return settings
 
 
@@ -51,7 +51,9 @@ def test_a_fitting_data_set_changes_nothing_but_adds_the_resize() -> None:
 
 def test_classes_views_and_size_reach_every_place_that_states_them() -> None:
     settings = fitted(classes=["Dent", "Crack"], views=4, image_size=[720, 256])
-    fit_to_data(settings, {"classes": ["Dent", "Crack"], "views": 4, "image_size": [256, 88]})  # again: nothing doubles
+    fit_to_data(
+        settings, {"classes": ["Dent", "Crack"], "views": 4, "image_size": [256, 88]}, Path("mine")
+    )  # again: nothing doubles
     source = settings.train_dataloader.dataset
     for part in (source.labelled, source.unlabelled, settings.val_dataloader.dataset):
         assert (part.num_views, list(part.metainfo.classes)) == (4, ["Dent", "Crack"])

@@ -42,7 +42,7 @@ def _runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(data: Path, delta: dict[str, Any] | None = None) -> Any:
     loaded = load_config("tiny", {**KEEP, **(delta or {})})
-    fit_to_data(loaded, read_dataset(data))
+    fit_to_data(loaded, read_dataset(data), data)
     return loaded
 
 
