@@ -1,16 +1,16 @@
-"""What the neighbouring views are worth: the baseline beside the same model on groups whose views are of different bits.
+"""What the neighbouring views are worth: a model on whole groups, and on groups whose views are of different bits.
 
-    python -m experiments.benchmarks.mixed_views --seeds 3
+    python -m experiments.benchmarks.mixed_views [--seeds 1] [--retrain]
 
-trains `cpu` and its control `mixed_views` (same data, model and training; only which views share a group differs) and also
-scores the baseline's weights on mixed groups. Runs go on where they stopped; the table is written to `runs/mixed-views/table.csv`.
+trains `views` on the `cpu` data and scores its weights on val, whole and mixed; `--retrain` also trains the control
+`mixed_views`, which never sees two views of one bit together. Runs go on where they stopped; every score is written to
+`runs/mixed-views/table.csv`.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import pandas as pd
 from rich.console import Console
@@ -22,91 +22,75 @@ from experiments.evaluate import score_weights
 from experiments.fitting import fit_to_data
 from experiments.paths import runs_root
 from experiments.prepare import prepared_data
+from experiments.records import Record
 from experiments.runs import read_dataset, run_folder
 
 STUDY = "mixed-views"
 
 
-@dataclass(frozen=True)
-class Row:
-    """AP of one class (or ``all``), one entry per seed.
+def measure(*, seeds: int, retrain: bool, data: Path | None) -> pd.DataFrame:
+    """Train what is missing and score it.
 
-    ``own`` is trained and scored on whole groups, ``mixed`` trained and scored on mixed ones, ``crossed`` trained on whole
-    groups and scored on mixed ones.
+    Returns:
+        The student's AP and AP50 on val, one row per seed, class and case: ``whole`` and ``mixed`` are groups that the weights
+        of `views` are scored on, ``retrained`` the control on mixed groups.
     """
-
-    name: str
-    own: tuple[float, ...]
-    mixed: tuple[float, ...]
-    crossed: tuple[float, ...]
-
-    @property
-    def worth(self) -> tuple[float, float | None]:
-        """Mean over the seeds of ``own`` - ``mixed``, paired by seed, and its standard error (``None`` for one seed)."""
-        gains = [own - mixed for own, mixed in zip(self.own, self.mixed, strict=True)]
-        return fmean(gains), stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else None
-
-
-def rows(
-    own: Sequence[Mapping[str, float]], mixed: Sequence[Mapping[str, float]], crossed: Sequence[Mapping[str, float]]
-) -> list[Row]:
-    """One row per class from the APs of each seed, keyed by class."""
-    return [Row(name, *(tuple(scores[name] for scores in part) for part in (own, mixed, crossed))) for name in own[0]]
+    folder = prepared_data("cpu", data)
+    rows = []
+    for seed in range(seeds):
+        run = _trained("views", seed, folder)
+        cases = {"whole": _scores(run), "mixed": _scored_on_mixed(seed, folder)}
+        if retrain:
+            cases["retrained"] = _scores(_trained("mixed_views", seed, folder))
+        for case, scores in cases.items():
+            rows += [
+                {"seed": seed, "case": case, "class": name, "AP": ap, "AP50": ap50}
+                for name, (ap, ap50) in scores.items()
+            ]
+    return pd.DataFrame(rows)
 
 
-def measure(*, seeds: int, data: Path | None) -> list[Row]:
-    """Train what is missing and score it."""
+def _trained(config: str, seed: int, folder: Path) -> Record:
     from experiments.train import train_run
 
-    folder = prepared_data("cpu", data)
-    found: dict[str, list[dict[str, float]]] = {"own": [], "mixed": [], "crossed": []}
-    for seed in range(seeds):
-        for key, config in (("own", "cpu"), ("mixed", "mixed_views")):
-            record = train_run(
-                config=config, study=STUDY, arm=key, seed=seed, split=0, data=folder, runs_root=runs_root()
-            )
-            final = record.final("teacher")
-            if record.status != "completed" or final is None:
-                raise SystemExit(f"{config}, seed {seed}: {record.reason}")
-            found[key].append({name: score.ap or 0.0 for name, score in final.scores.items()})
-        settings = load_config("mixed_views")
-        fit_to_data(settings, read_dataset(folder), folder)
-        weights = run_folder(runs_root=runs_root(), study=STUDY, arm="own", seed=seed) / WEIGHTS_NAME
-        scores = score_weights(settings, weights)
-        found["crossed"].append({name: scores[f"teacher/{name}/AP"] for name in found["own"][0]})
-    return rows(**found)
+    record = train_run(config=config, study=STUDY, arm=config, seed=seed, split=0, data=folder, runs_root=runs_root())
+    if record.status != "completed":
+        raise SystemExit(f"{config}, seed {seed}: {record.reason}")
+    return record
+
+
+def _scores(record: Record) -> dict[str, tuple[float | None, float | None]]:
+    final = record.final("student")
+    assert final is not None
+    return {name: (score.ap, score.ap50) for name, score in final.scores.items()}
+
+
+def _scored_on_mixed(seed: int, folder: Path) -> Mapping[str, tuple[float, float]]:
+    settings = load_config("views", {"val_dataloader.dataset.mix_views": True})
+    fit_to_data(settings, read_dataset(folder), folder)
+    weights = run_folder(runs_root=runs_root(), study=STUDY, arm="views", seed=seed) / WEIGHTS_NAME
+    scores = score_weights(settings, weights)
+    names = [key.split("/")[1] for key in scores if key.startswith("student/") and key.endswith("/AP")]
+    return {name: (scores[f"student/{name}/AP"], scores[f"student/{name}/AP50"]) for name in names}
 
 
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    parser.add_argument("--retrain", action="store_true", help="train the control too")
+    parser.add_argument("--data", type=Path, help="data set folder; default data/cpu")
     options = parser.parse_args()
-    found = measure(seeds=options.seeds, data=options.data)
-    table = Table(
-        title=f"AP of the teacher on val, mean over {options.seeds} seeds; difference with its standard error"
-    )
-    for column in ("class", "whole groups", "mixed groups", "whole - mixed", "whole, scored on mixed"):
-        table.add_column(column, justify="left" if column == "class" else "right")
-    for row in found:
-        gain, error = row.worth
-        margin = "" if error is None else f" ± {error:.3f}"
-        table.add_row(
-            row.name,
-            f"{fmean(row.own):.3f}",
-            f"{fmean(row.mixed):.3f}",
-            f"{gain:+.3f}{margin}",
-            f"{fmean(row.crossed):.3f}",
-        )
-    Console().print(table)
-    plain = [
-        {"class": row.name, "seed": seed, "whole": own, "mixed": mixed, "whole_scored_on_mixed": crossed}
-        for row in found
-        for seed, (own, mixed, crossed) in enumerate(zip(row.own, row.mixed, row.crossed, strict=True))
-    ]
+    found = measure(seeds=options.seeds, retrain=options.retrain, data=options.data)
     path = runs_root() / STUDY / "table.csv"
-    pd.DataFrame(plain).to_csv(path, index=False, lineterminator="\n")
+    found.to_csv(path, index=False, lineterminator="\n")
+    cases = list(dict.fromkeys(found["case"]))
+    table = Table("class", *cases, title=f"AP / AP50 of the student on val, mean over {options.seeds} seed(s)")
+    for name in dict.fromkeys(found["class"]):
+        own = found[found["class"] == name]
+        cells = [(own[own["case"] == case]["AP"], own[own["case"] == case]["AP50"]) for case in cases]
+        table.add_row(name, *(f"{fmean(ap):.3f} / {fmean(ap50):.3f}" for ap, ap50 in cells))
+    Console().print(table)
     print(path)
 
 

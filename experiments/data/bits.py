@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 TAU = 2 * np.pi
+_FACING = (
+    0.90,
+    0.97,
+)  # cosines: within 14 degrees of the camera a surface faces it, beyond 26 it does not; views are 45 apart
 EDGE = 1.6  # half width of a flute in its own phase (rad; one flute spans pi of the circumference)
 
 
@@ -41,10 +45,10 @@ class Bit:
 
 @dataclass
 class Surface:
-    """Maps over one bit, all (Z, T) but ``albedo`` (Z, T, 3); ``radius`` is in crop heights.
+    """Maps over one bit, all (Z, T) but ``albedo`` (Z, T, 3) and ``facing`` (Z, T, 4); ``radius`` is in crop heights.
 
-    ``tint`` is a transparent film whose colour turns with the viewing angle; bit i of ``labels`` marks defect
-    i. ``z`` (Z,) and ``theta`` (T,) are the coordinates of rows and columns.
+    ``tint`` is a transparent film whose colour turns with the viewing angle; ``facing`` is colour times opacity, and opacity,
+    of what shows only where the surface faces the camera; bit i of ``labels`` marks defect i. ``z`` (Z,) and ``theta`` (T,) are the coordinates of rows and columns.
     """
 
     z: Floats
@@ -53,6 +57,7 @@ class Surface:
     albedo: Floats
     gloss: Floats
     tint: Floats
+    facing: Floats
     labels: NDArray[np.uint8]
 
 
@@ -143,7 +148,8 @@ def blank_surface(bit: Bit, z: Floats, columns: int) -> Surface:
     albedo = (level[..., None] * steel).astype(np.float32)
     gloss = np.clip(0.62 + 0.10 * cloudy, 0.2, 1).astype(np.float32)
     empty = np.zeros_like(radius)
-    return Surface(z, theta, radius, albedo, gloss, empty, np.zeros(radius.shape, dtype=np.uint8))
+    facing = np.zeros((*radius.shape, 4), dtype=np.float32)
+    return Surface(z, theta, radius, albedo, gloss, empty, facing, np.zeros(radius.shape, dtype=np.uint8))
 
 
 def project(radius: Floats, phis: Floats, axis: Floats, scale: float, width: int) -> Floats:
@@ -206,12 +212,14 @@ def shade(surface: Surface, seen: Floats, phis: Floats, lighting: Lighting) -> F
         cv2.remap(np.pad(m, ((0, 0), (0, 1), (0, 0)), mode="wrap"), at_x, at_y, cv2.INTER_LINEAR).reshape(
             views, rows, width, 4
         )
-        for m in (first, second)
+        for m in (first, second, surface.facing)
     ]
     albedo, gloss = look_up[0][..., :3], look_up[0][..., 3]
     turn, fall, hollow, film = (look_up[1][..., i] for i in range(4))
     angle = (seen + np.float32(0.5)) * np.float32(step_t) - phis[:, None, None]
     sine, cosine = np.sin(angle), np.cos(angle)
+    shown = smoothstep((cosine - _FACING[0]) / (_FACING[1] - _FACING[0]))[..., None]
+    albedo = albedo * (1 - shown * look_up[2][..., 3:]) + shown * look_up[2][..., :3]
     n_x, n_y, n_z = sine - turn * cosine, -fall, cosine + turn * sine
     length = 1 / np.sqrt(n_x**2 + n_y**2 + n_z**2)
     n_x, n_y, n_z = n_x * length, n_y * length, np.maximum(n_z * length, 0)

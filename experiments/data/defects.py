@@ -6,7 +6,7 @@ every view, shot and scale. Drawing changes the maps of a ``Surface`` and marks 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -33,9 +33,9 @@ class Difficulty:
     chip: float = 0.34
     scratch: tuple[float, float] = (0.8, 1.6)
     glare: float = 0.30
-    films: float = 1.2
-    stains: float = 0.5
-    smudges: float = 1.0
+    films: float = 0.6
+    stains: float = 1.2
+    smudges: float = 1.4
     dust: float = 4.0
     glints: float = 0.5
 
@@ -95,6 +95,13 @@ def _blend(surface: Surface, patch: _Patch, alpha: Floats, colour: Floats, gloss
     surface.gloss[patch.at] += alpha * (np.float32(gloss) - surface.gloss[patch.at])
 
 
+def _show_facing(surface: Surface, patch: _Patch, opacity: Floats, colour: NDArray[np.floating]) -> None:
+    """Lay on a colour that only shows where the surface faces the camera."""
+    colour = np.clip(colour, 0, 1.5) * opacity[..., None]
+    before = surface.facing[patch.at]
+    surface.facing[patch.at] = before * (1 - opacity[..., None]) + np.dstack([colour, opacity]).astype(np.float32)
+
+
 def _mark(surface: Surface, patch: _Patch, mask: NDArray[np.bool_], label: int) -> None:
     surface.labels[patch.at] |= np.where(mask, np.uint8(1 << label), np.uint8(0))
 
@@ -119,8 +126,8 @@ def _broken(surface: Surface, bit: Bit, defect: Defect, label: int, _: Difficult
     _mark(surface, patch, cut, label)
 
 
-def _chipped(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: Difficulty) -> None:
-    """Nicks along a cutting edge, seldom deep."""
+def _chipped(surface: Surface, bit: Bit, defect: Defect, label: int | None, difficulty: Difficulty) -> None:
+    """Nicks along a cutting edge, seldom deep; the steel around them shines where it faces the camera. Without a label: a smudge."""
     patch = _patch(surface, defect, lean=bit.helix, margin=1.3)
     if patch is None:
         return
@@ -132,11 +139,17 @@ def _chipped(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty:
     alpha = smoothstep(inside / 0.5) * nick
     depth = rng.uniform(*difficulty.chip_depth)
     ragged = 1 + 0.25 * noise(defect.seed + 5, patch.z, patch.theta, (50, 36))
-    surface.radius[patch.at] *= 1 - depth * alpha * np.clip(ragged, 0.2, 2)
+    if label is not None:
+        surface.radius[patch.at] *= 1 - depth * alpha * np.clip(ragged, 0.2, 2)
     sign = 1.0 if rng.random() < 0.6 else -1.0
     change = 1 + sign * difficulty.chip * (0.8 + 0.5 * noise(defect.seed + 3, patch.z, patch.theta, (90, 70)))
     _blend(surface, patch, alpha, surface.albedo[patch.at] * change[..., None], 0.35)
-    _mark(surface, patch, nick, label)
+    if label is not None:
+        _mark(surface, patch, nick, label)
+        around = _patch(surface, replace(defect, height=1.8 * defect.height, angle=3.5 * defect.angle), lean=bit.helix)
+        assert around is not None
+        rubbed = smoothstep((1 - around.u**2 - around.v**2 + 0.15 * _rough(defect.seed + 9, around, (60, 40))) / 0.5)
+        _show_facing(surface, around, 0.7 * rubbed, np.array([1.30, 1.26, 1.16], dtype=np.float32))
 
 
 def _scratched(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: Difficulty) -> None:
@@ -168,8 +181,8 @@ def _scratched(surface: Surface, bit: Bit, defect: Defect, label: int, difficult
     _mark(surface, patch, mask, label)
 
 
-def _rusted(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: Difficulty) -> None:
-    """A brown, dull, pitted patch with a ragged rim."""
+def _rusted(surface: Surface, bit: Bit, defect: Defect, label: int | None, difficulty: Difficulty) -> None:
+    """A brown, dull, pitted patch with a ragged rim; it glows orange where it faces the camera. Without a label: a stain."""
     patch = _patch(surface, defect)
     if patch is None:
         return
@@ -182,7 +195,10 @@ def _rusted(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: 
     shades = brown * (1 + 0.16 * noise(defect.seed + 4, patch.z, patch.theta, (60, 44)))[..., None]
     _blend(surface, patch, alpha, shades.astype(np.float32), 0.15)
     surface.radius[patch.at] *= 1 + 0.0015 * opacity * speckle * (inside > 0)
-    _mark(surface, patch, inside > 0.08, label)
+    if label is not None:
+        orange = np.array([0.62, 0.30, 0.10]) * (1 + 0.25 * speckle)[..., None]
+        _show_facing(surface, patch, 0.8 * smoothstep(inside / 0.28), orange)
+        _mark(surface, patch, inside > 0.08, label)
 
 
 def _worn(surface: Surface, bit: Bit, defect: Defect, label: int, _: Difficulty) -> None:
@@ -202,14 +218,19 @@ def _worn(surface: Surface, bit: Bit, defect: Defect, label: int, _: Difficulty)
     _mark(surface, patch, (inside > 0) & there, label)
 
 
-def _look_alike(surface: Surface, bit: Bit, defect: Defect) -> None:
+def _look_alike(surface: Surface, bit: Bit, defect: Defect, difficulty: Difficulty) -> None:
     """Draw a film, a stain, a smudge or dust.
 
-    A film (heat tint) is glossy, brown from the side and bluish from the front; a stain (dried oil) is brown,
-    smooth and glossy; a smudge is a flat dark spot on a cutting edge; dust is a speck.
+    A film (heat tint) is glossy, brown from the side and bluish from the front; a stain is what rust looks like from the side,
+    and a smudge what a chip does, but from every side; dust is a speck.
     """
-    lean = bit.helix if defect.kind == "smudge" else 0.0
-    patch = _patch(surface, defect, lean=lean)
+    if defect.kind == "stain":
+        _rusted(surface, bit, defect, None, difficulty)
+        return
+    if defect.kind == "smudge":
+        _chipped(surface, bit, defect, None, difficulty)
+        return
+    patch = _patch(surface, defect)
     if patch is None:
         return
     rng = np.random.default_rng(defect.seed)
@@ -219,13 +240,8 @@ def _look_alike(surface: Surface, bit: Bit, defect: Defect) -> None:
         mottled = 0.85 + 0.2 * _rough(defect.seed + 2, patch, (60, 40))
         alpha = rng.uniform(0.4, 0.8) * smoothstep(inside / 0.6) * mottled
         surface.tint[patch.at] = np.maximum(surface.tint[patch.at], np.clip(alpha, 0, 0.9))
-    elif defect.kind == "stain":
-        alpha = rng.uniform(0.35, 0.65) * smoothstep((inside + 0.08 * _rough(defect.seed, patch, (14, 9))) / 0.6)
-        brown = np.array([0.48, 0.36, 0.26], dtype=np.float32) * np.ones((*alpha.shape, 1), dtype=np.float32)
-        _blend(surface, patch, alpha.astype(np.float32), brown, 0.9)
     else:
-        low, high = (0.6, 0.85) if defect.kind == "smudge" else (0.5, 1.4)
-        level = rng.uniform(low, high)
+        level = rng.uniform(0.5, 1.4)
         alpha = smoothstep((inside + 0.2 * _rough(defect.seed, patch, (60, 40))) / 0.7)
         surface.albedo[patch.at] *= (1 + (level - 1) * alpha)[..., None]
 
@@ -244,7 +260,7 @@ def draw(surface: Surface, bit: Bit, defect: Defect, label: int, difficulty: Dif
     if isinstance(defect.kind, int):
         _DRAW[defect.kind](surface, bit, defect, label, difficulty)
     else:
-        _look_alike(surface, bit, defect)
+        _look_alike(surface, bit, defect, difficulty)
 
 
 def visible_boxes(

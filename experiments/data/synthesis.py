@@ -29,7 +29,7 @@ from experiments.errors import UserError
 
 __all__ = ["PRESETS", "Preset", "group_boxes", "make_dataset", "plan", "render_group", "version"]
 
-GENERATOR = 1
+GENERATOR = 2
 UNLABELLED = "train_unlabeled"
 TRUTH = "train_unlabeled_truth"
 
