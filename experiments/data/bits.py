@@ -48,7 +48,8 @@ class Surface:
     """Maps over one bit, all (Z, T) but ``albedo`` (Z, T, 3) and ``facing`` (Z, T, 4); ``radius`` is in crop heights.
 
     ``tint`` is a transparent film whose colour turns with the viewing angle; ``facing`` is colour times opacity, and opacity,
-    of what shows only where the surface faces the camera; bit i of ``labels`` marks defect i. ``z`` (Z,) and ``theta`` (T,) are the coordinates of rows and columns.
+    of what shows only where the surface faces the camera; bit i of ``labels`` marks defect i. ``z`` (Z,) and ``theta`` (T,)
+    are the coordinates of rows and columns.
     """
 
     z: Floats

@@ -127,7 +127,7 @@ def _broken(surface: Surface, bit: Bit, defect: Defect, label: int, _: Difficult
 
 
 def _chipped(surface: Surface, bit: Bit, defect: Defect, label: int | None, difficulty: Difficulty) -> None:
-    """Nicks along a cutting edge, seldom deep; the steel around them shines where it faces the camera. Without a label: a smudge."""
+    """Nicks along a cutting edge, seldom deep; the steel around shines where it faces the camera. Without a label: a smudge."""
     patch = _patch(surface, defect, lean=bit.helix, margin=1.3)
     if patch is None:
         return

@@ -12,11 +12,11 @@ published statistics."""
 
 CLASS_LOOKS = {
     "Broken": "A missing chunk: the outline is cut back to a dull, jagged fracture. Large and plain in every view.",
-    "Chipped": "Nicks along a cutting edge, seldom deep, brighter or darker than the steel; from the front they are a faint "
-    "ragged line, at the rim they break the outline. Small and narrow.",
+    "Chipped": "Nicks along a cutting edge, seldom deep, brighter or darker than the steel; at the rim they break the outline, "
+    "and where they face the camera the rubbed steel around them shines. Small and narrow.",
     "Scratched": "Three to six thin lines that cross each other, bright or dark.",
-    "Severe_Rust": "A brown, dull, pitted patch with a ragged rim, thin enough that the steel shows through; highlights wash "
-    "it out and the dark field hides its colour.",
+    "Severe_Rust": "A brown, dull, pitted patch with a ragged rim. It glows orange only where it faces the camera; from the "
+    "side it is a veil that highlights wash out and the dark field hides.",
     "Tip_Wear": "A cutting lip at the tip, rubbed round and shiny. The only class whose boxes are mostly wider than high.",
 }
 
@@ -25,12 +25,12 @@ DIFFICULTY = f"""\
   lamps and camera stand still: a highlight stays where it is in the image, and a defect wanders under it. A view is annotated
   with a defect if it shows at least {100 * LEAST_SHARE:.0f} % of what the best view shows, which is so in three to four
   views on average; towards the rim boxes get narrow.
-- **Severe_Rust** covers the steel by {100 * _USUAL.rust[0]:.0f} to {100 * _USUAL.rust[1]:.0f} % only. Look-alikes that are no
-  defect share its colour in some views: films (heat tint, {_USUAL.films:g} per bit on average) are brown from the side and
-  bluish from the front; stains (dried oil, {_USUAL.stains:g} per bit) are brown, but smooth and glossy.
+- **Severe_Rust** seen from the side covers the steel by {100 * _USUAL.rust[0]:.0f} to {100 * _USUAL.rust[1]:.0f} % only, and stains
+  ({_USUAL.stains:g} per bit on average), which are no defect, look the same from there; but rust glows orange in the view
+  that it faces. Films (heat tint, {_USUAL.films:g} per bit) are brown from the side and bluish from the front.
 - **Chipped** takes {100 * _USUAL.chip_depth[0]:.1f} to {100 * _USUAL.chip_depth[1]:.1f} % off the radius. Smudges on the cutting
-  edges ({_USUAL.smudges:g} per bit) look like chips from the front and leave the outline whole from the side; dust
-  ({_USUAL.dust:g} specks per bit) is small, dark or bright.
+  edges ({_USUAL.smudges:g} per bit) look like chips from the side, but leave the outline whole and nothing shines around them;
+  dust ({_USUAL.dust:g} specks per bit) is small, dark or bright.
 - **Light.** Bright field and dark field in turn, each shot with lamps of its own; a veil of glare over the highlight, passing
   reflections ({_USUAL.glints:g} per view on average), more noise in the dark field.
 - The hard classes are meant to be hard for contrast, glare and look-alikes, not for want of boxes: shares follow the plan's."""

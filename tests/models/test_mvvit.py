@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.mvvit import MVViT, grid_places, position_codes, spread_places
+from models.mvvit import EncoderLayer, MVViT, grid_places, position_codes, spread_places
 
 SMALL = {"in_channels": [6, 10], "strides": [4, 8], "image_size": (32, 16), "num_views": 4, "embed_dims": 16}
 
@@ -86,6 +86,19 @@ def test_a_query_attends_to_its_own_place() -> None:
     ).transpose(-1, -2)
     mean_place = logits.div(32**0.5).softmax(-1).mean(1)[0] @ places  # (8, 2)
     assert (mean_place - spread_places(8, 8, 4)).abs().max() < 0.2
+
+
+def test_tokens_start_by_attending_to_their_own_height_in_every_view() -> None:
+    torch.manual_seed(0)
+    layer = EncoderLayer(64, 4, 2.0)
+    places = grid_places(6, 4)
+    tokens = layer.attention_norm(torch.randn(200, 24, 64) + position_codes(places, 64))
+    queries, keys = (project(tokens).unflatten(-1, (4, 16)) for project in (layer.attention.query, layer.attention.key))
+    logits = (torch.einsum("bqhd,bkhd->qk", queries.roll(1, 0), keys) / (200 * 4 * 16**0.5)).detach()  # of other views
+    same_height = places[:, None, 0] == places[None, :, 0]
+    same_column = places[:, None, 1] == places[None, :, 1]
+    assert logits[same_height].mean() - logits[~same_height].mean() > 2.0
+    assert abs(logits[same_height & same_column].mean() - logits[same_height & ~same_column].mean()) < 0.5
 
 
 def test_places() -> None:

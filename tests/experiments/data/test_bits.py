@@ -53,7 +53,8 @@ def cylinder(columns: int = 720) -> Surface:
     theta = ((np.arange(columns) + 0.5) * (TAU / columns)).astype(np.float32)
     full = np.full((80, columns), 0.25, dtype=np.float32)
     albedo = np.full((80, columns, 3), 0.6, dtype=np.float32)
-    return Surface(ROWS, theta, full, albedo, full * 2, full * 0, np.zeros((80, columns), dtype=np.uint8))
+    facing = np.zeros((80, columns, 4), dtype=np.float32)
+    return Surface(ROWS, theta, full, albedo, full * 2, full * 0, facing, np.zeros((80, columns), dtype=np.uint8))
 
 
 def test_a_pixel_of_a_cylinder_sees_the_arc_sine_of_its_place() -> None:
@@ -128,6 +129,20 @@ def test_light_stands_still_while_the_bit_turns() -> None:
     seen = project(surface.radius, phis, AXIS, 80, 48)
     first, second = shade(surface, seen, phis, lamp(strips=((0.5, 0.2, 1.0),), glare=0.4, glare_at=0.3))
     assert first == pytest.approx(second, abs=0.02)  # an even cylinder looks the same from all sides
+
+
+def test_a_facing_colour_shows_within_14_degrees_of_the_camera_and_not_beyond_26() -> None:
+    plain, red = cylinder(), cylinder()
+    red.facing[:] = (0.6, 0.0, 0.0, 1.0)
+    seen = project(plain.radius, FRONT, AXIS, 80, 48)
+    before, after = (shade(surface, seen, FRONT, lamp())[0, 40] for surface in (plain, red))
+    assert (before[5:43] > 0).all()
+    # radius 20 px around x = 24: 4.5 px aside are 13 degrees, 9.5 px are 28
+    assert after[20:28, 1] == pytest.approx(np.zeros(8), abs=1e-6)
+    assert after[20:28, 0] == pytest.approx(before[20:28, 0], abs=1e-6)  # the steel's 0.6 too
+    assert after[5:15] == pytest.approx(before[5:15])
+    assert after[33:43] == pytest.approx(before[33:43])
+    assert 0 < after[30, 1] < before[30, 1]  # between them
 
 
 def test_the_side_of_the_lamp_is_brighter_and_exposure_scales() -> None:

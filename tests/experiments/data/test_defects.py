@@ -1,5 +1,7 @@
 """Defects and look-alikes on the surface, and the boxes of what is visible."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,8 +81,19 @@ def test_a_look_alike_shows_but_is_not_marked(name: str) -> None:
     clean, drawn = surface(), surface()
     draw(drawn, BIT, defect(name), 0, Difficulty())
     assert not drawn.labels.any()
-    assert np.array_equal(drawn.radius, clean.radius)
+    assert not drawn.facing.any()
+    assert drawn.radius == pytest.approx(clean.radius, rel=0.004)  # a stain is as rough as rust; outlines stay whole
     assert np.abs(drawn.albedo - clean.albedo).max() + drawn.tint.max() > 0.05
+
+
+@pytest.mark.parametrize(("kind", "name"), [(SEVERE_RUST, "stain"), (CHIPPED, "smudge")])
+def test_from_the_side_a_defect_and_its_look_alike_have_the_same_colours(kind: int, name: str) -> None:
+    true, false = surface(), surface()
+    draw(true, BIT, ALL[kind], 0, Difficulty())
+    draw(false, BIT, replace(ALL[kind], kind=name), 0, Difficulty())
+    assert np.array_equal(true.albedo, false.albedo)
+    shows = true.facing[..., 3] > 0.3
+    assert (shows & (true.labels > 0)).sum() > 0.5 * (true.labels > 0).sum()  # and from the front the true one shows
 
 
 def test_broken_removes_metal_and_wear_rounds_the_tip() -> None:
