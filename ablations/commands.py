@@ -277,8 +277,10 @@ def retry(
 
 
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=100)  # a log file: the tables need 100 columns
+    console = Console(markup=False)
+    return (
+        console if console.is_terminal else Console(markup=False, width=100)
+    )  # a log file: the tables need 100 columns
 
 
 def _root(runs_root: Path | None) -> Path:

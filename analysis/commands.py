@@ -38,7 +38,7 @@ def table(
             summary, files = table.write_report(folder, model=model)
             typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
         else:
-            table.report_study(folder, console=Console(), model=model)
+            table.report_study(folder, console=Console(markup=False), model=model)
     except UserError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None

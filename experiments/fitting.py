@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import UserError
+
 _GRID = 8  # px that sides are rounded to
 
 
@@ -22,6 +24,10 @@ def fit_to_data(settings: Any, description: Mapping[str, Any], data: Path) -> No
     """
     classes, views = list(description["classes"]), int(description["views"])
     fusion = settings.model.detector.backbone.mvvit
+    if len(fusion.image_size) != 2 or min(fusion.image_size) < 1:
+        raise UserError(
+            f"model.detector.backbone.mvvit.image_size is {list(fusion.image_size)}: give height and width in px, [240, 96] say."
+        )
     height, width = view_size(description["image_size"], budget=fusion.image_size)
     fusion.image_size, fusion.num_views = (height, width), views
     settings.model.detector.roi_head.bbox_head.num_classes = len(classes)
@@ -40,7 +46,7 @@ def fit_to_data(settings: Any, description: Mapping[str, Any], data: Path) -> No
 def view_size(stored: Sequence[int], *, budget: Sequence[int]) -> tuple[int, int]:
     """The (height, width) in px that the model is fed: as many pixels as ``budget`` (height, width), in the images' own shape.
 
-    Images are not enlarged. Sides are multiples of 8 px, except where the stored size is the budget itself.
+    Images are not enlarged, but for rounding: sides are multiples of 8 px, except where the stored size is the budget itself.
     """
     if tuple(stored) == tuple(budget):
         return int(budget[0]), int(budget[1])

@@ -4,9 +4,9 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from experiments.errors import UserError
 
@@ -25,6 +25,12 @@ class Multiples(_Strict):
 
     conservative: Multiple
     optimistic: Multiple
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.optimistic < self.conservative:
+            raise ValueError("optimistic must not be below conservative")
+        return self
 
 
 class Goals(_Strict):

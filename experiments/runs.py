@@ -53,14 +53,20 @@ def read_dataset(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: it is missing or unreadable.
     """
+    from experiments.data.description import field_faults
+
     path = folder / DATASET_NAME
     try:
         description: dict[str, Any] = json.loads(path.read_text())
-        description["classes"], description["views"], description["name"]
+        faults = {field: fault for field, fault in field_faults(description).items() if field != "splits"}
+        if faults:
+            raise UserError(f"{path} {next(iter(faults.values()))}")
         description["fingerprint"] = _fingerprint(folder, path)
     except FileNotFoundError:
         raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except UserError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a data set description ({error!r}): make the data set again.") from None
     return description
 

@@ -70,7 +70,11 @@ def _scored_on_mixed(seed: int, folder: Path) -> Mapping[str, tuple[float, float
     fit_to_data(settings, read_dataset(folder), folder)
     weights = run_folder(runs_root=runs_root(), study=STUDY, arm="views", seed=seed) / WEIGHTS_NAME
     scores = score_weights(settings, weights)
-    names = [key.split("/")[1] for key in scores if key.startswith("student/") and key.endswith("/AP")]
+    names = [
+        key.removeprefix("student/").rpartition("/")[0]
+        for key in scores
+        if key.startswith("student/") and key.endswith("/AP")
+    ]
     return {name: (scores[f"student/{name}/AP"], scores[f"student/{name}/AP50"]) for name in names}
 
 

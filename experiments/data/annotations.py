@@ -173,6 +173,10 @@ class _Reader:
         fault = self._path_fault(path)
         if fault:
             self._problem(f"image {entry['id']}", f"file {name} {fault}")
+        elif match[1].rpartition("/")[2] != str(entry["base_img_id"]):
+            what = f"file_name {name!r} does not begin with its base_img_id {str(entry['base_img_id'])!r}: correct one of them."
+            self._problem(f"image {entry['id']}", what)
+            self._doubt(entry)
         return ImageEntry(
             entry["id"],
             name,

@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.data.browse import CUT_HEIGHT, cut_row, group_rows, spread
 from experiments.data.charts import box_chart, draw_box_chart
+from experiments.data.description import CARD_NAME
 from experiments.data.files import write_file
 from experiments.data.groups import Group
 from experiments.data.prose import CLASS_LOOKS, DIFFICULTY, NOT, SYNTHETIC
@@ -19,7 +20,6 @@ from experiments.data.statistics import REFERENCE
 from experiments.data.survey import LABELLED, UNLABELLED, Survey, class_cells, read_splits, read_survey
 from experiments.runs import read_dataset
 
-CARD_NAME = "CARD.md"
 _PICTURES = "card"
 _SHOWN_GROUPS = 5
 _SHOWN_BOXES = 12

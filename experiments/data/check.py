@@ -1,7 +1,7 @@
 """Check all of a data set folder: description, annotations, images, splits; and clip boxes that stick out. Torch-free."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from experiments.data.overlaps import copy_problems, overlap_problems
 from experiments.data.pictures import read_pictures, size_warnings, unlisted_warnings
 from experiments.data.problems import Problem
 from experiments.data.shortages import box_warnings, class_warnings
+from experiments.errors import UserError
+from experiments.goals import TARGETS_NAME, read_goals
 from experiments.runs import DATASET_NAME
 
 NEEDED = ("train_labeled", "train_unlabeled", "val")
@@ -30,6 +32,8 @@ def check_dataset(folder: Path, *, progress: bool = True) -> list[Problem]:
     description, problems = read_description(folder)
     found = _read_parts(folder, description.get("classes"))
     problems += [problem for part in found.values() for problem in part.problems]
+    if "classes" in description:
+        problems += _target_problems(folder, description["classes"])
     if "views" in description:
         problems += _group_problems(folder / DATASET_NAME, found, description["views"])
     problems += overlap_problems(found)
@@ -41,6 +45,14 @@ def check_dataset(folder: Path, *, progress: bool = True) -> list[Problem]:
         problems += size_warnings(found.values(), description["image_size"])
     problems += unlisted_warnings(folder / "images", found.values())
     return [replace(problem, file=problem.file.relative_to(folder)) for problem in problems]
+
+
+def _target_problems(folder: Path, classes: Sequence[str]) -> list[Problem]:
+    try:
+        read_goals(folder, classes)
+    except UserError as error:
+        return [Problem(folder / TARGETS_NAME, "", str(error).partition(": ")[2])]
+    return []
 
 
 def clip_boxes(folder: Path) -> list[str]:

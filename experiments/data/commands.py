@@ -10,7 +10,7 @@ from experiments.interrupts import sigterm_as_interrupt
 from experiments.paths import data_root, runs_root
 
 app = typer.Typer(no_args_is_help=True, help="Make, import and look into data sets.")
-console = Console()
+console = Console(markup=False)
 
 Folder = Annotated[Path, typer.Argument(help="Data set folder.")]
 
@@ -23,11 +23,11 @@ def make(
     workers: Annotated[int | None, typer.Option(help="Processes; default one per core.")] = None,
 ) -> None:
     """Render a synthetic data set of drill bits, with its data card."""
+    from experiments.data.card import write_card
+    from experiments.data.description import CARD_NAME
     from experiments.data.synthesis import make_dataset
 
     folder = out or data_root() / preset
-    from experiments.data.card import CARD_NAME, write_card
-
     description = make_dataset(preset, folder, seed=seed, workers=workers)
     if not (folder / CARD_NAME).exists():
         write_card(folder)
@@ -96,7 +96,8 @@ def check(
         _tell(str(problem), style="red" if problem.severity == "error" else "yellow")
     fixable = sum(problem.fixable for problem in errors)
     remedy = f"; --fix clip mends {fixable} of them" if fixable else ""
-    _tell(f"{folder}: {len(errors)} errors, {len(problems) - len(errors)} warnings{remedy}.")
+    warnings = len(problems) - len(errors)
+    _tell(f"{folder}: {_number(len(errors), 'error')}, {_number(warnings, 'warning')}{remedy}.")
     if errors:
         raise typer.Exit(1)
 
@@ -139,6 +140,10 @@ def _describe(folder: Path, description: dict[str, object]) -> None:
     assert isinstance(splits, dict)
     told = ", ".join(f"{name} {counts['groups']} groups ({counts['boxes']} boxes)" for name, counts in splits.items())
     _tell(f"{folder}: {told}")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _tell(text: str, *, style: str | None = None) -> None:

@@ -61,8 +61,8 @@ def mix_views(groups: Sequence[Group]) -> list[Group]:
     """Groups of the same views, put together from different ones: the control for what neighbouring views are worth.
 
     Place v of the i-th of N groups of V views gets view v of group i + v * (N // V), so that every image is used once, in its
-    place. Groups sorted by name keep shots of one bit next to each other: they do not meet while a bit has less than N // V.
-    Fewer groups than views meet themselves again.
+    place. Groups sorted by name keep shots of one bit next to each other: they do not meet while a bit has at most N // V.
+    Fewer groups than views meet themselves again: no control then.
     """
     count, views = len(groups), len(groups[0].views)
     step = max(1, count // views)

@@ -6,7 +6,10 @@ from typing import Any
 
 from experiments.data.problems import Problem
 from experiments.errors import UserError
+from experiments.goals import OVERALL
 from experiments.runs import DATASET_NAME
+
+CARD_NAME = "CARD.md"
 
 
 def _is_count(value: object) -> bool:
@@ -14,7 +17,11 @@ def _is_count(value: object) -> bool:
 
 
 def _are_names(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name for name in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(name, str) and name not in ("", OVERALL) for name in value)
+    )
 
 
 def _is_size(value: object) -> bool:
@@ -23,11 +30,22 @@ def _is_size(value: object) -> bool:
 
 _FIELDS = {
     "name": (lambda value: isinstance(value, str) and value != "", "text"),
-    "classes": (_are_names, "a list of class names"),
+    "classes": (_are_names, f"a list of class names, none of them {OVERALL!r}, which stands for their mean"),
     "views": (_is_count, "the number of views of a group, a whole number from 1 up"),
     "image_size": (_is_size, "[height, width] of the images in px"),
     "splits": (lambda value: isinstance(value, dict), "the numbers of groups, images and boxes of each split"),
 }
+
+
+def field_faults(content: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with each faulty field of a description."""
+    faults = {}
+    for field, (is_sound, needed) in _FIELDS.items():
+        if field not in content:
+            faults[field] = f"lacks {field!r}: add {needed}."
+        elif not is_sound(content[field]):
+            faults[field] = f"has {field!r} = {str(content[field])[:60]}: give {needed}."
+    return faults
 
 
 def read_description(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
@@ -43,14 +61,9 @@ def read_description(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
         return {}, [Problem(file, "", f"cannot be read as JSON ({error}): make or import the data set again.")]
     if not isinstance(content, dict):
         return {}, [Problem(file, "", "is no description of a data set: make or import the data set again.")]
-    sound, problems = {}, []
-    for field, (is_sound, needed) in _FIELDS.items():
-        if field not in content:
-            problems.append(Problem(file, "", f"lacks {field!r}: add {needed}."))
-        elif not is_sound(content[field]):
-            problems.append(Problem(file, "", f"has {field!r} = {str(content[field])[:60]}: give {needed}."))
-        else:
-            sound[field] = content[field]
+    faults = field_faults(content)
+    sound = {field: content[field] for field in _FIELDS if field not in faults}
+    problems = [Problem(file, "", fault) for fault in faults.values()]
     classes = sound.get("classes", [])
     for name in sorted({name for name in classes if classes.count(name) > 1}):
         problems.append(Problem(file, "", f"lists the class {name} twice: remove one."))

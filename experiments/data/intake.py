@@ -11,6 +11,7 @@ from experiments.data.parts import deal_parts
 from experiments.data.sources import Layout, collect, collect_images, refuse, source_root
 from experiments.data.splits import specimen_of
 from experiments.errors import UserError
+from experiments.goals import OVERALL
 
 _LEAST_LABELLED = 0.05
 # A part whose share is further from the one asked for is told of.
@@ -59,6 +60,10 @@ def import_dataset(
     for place, side in zip((source, unlabelled), shots, strict=False):
         if not side:
             raise UserError(f"{place} has no group of {views} views: add the images that are missing.")
+    if OVERALL in found.classes:
+        raise UserError(
+            f"{source} has a class named {OVERALL!r}, which stands for the mean over classes: give it another name."
+        )
     shares = _shares(labelled=labelled, val=val, test=test)
     parts, hidden = _split(shots, found.classes, shares, seed=seed)
     image_size, other = _commonest_size([shot for side in shots for shot in side])
@@ -109,7 +114,7 @@ def _check_options(
         )
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(f"{out} exists already: delete it or choose another folder.")
-    for place in (source, unlabelled):
+    for place in (source.parent if source.suffix == ".json" else source, unlabelled):
         if place is not None and out.resolve().is_relative_to(place.resolve()):
             raise UserError(f"{out} would lie inside {place}, which is read: choose a folder elsewhere.")
     if unlabelled is not None:

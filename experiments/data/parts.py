@@ -44,7 +44,7 @@ def deal_parts(
         free = f", {len(shots) - len(bound)} of them not among the unlabelled images" if bound else ""
         raise UserError(
             f"There are {len(shots)} specimens with labels{free}: {', '.join(parts)} need one each. Use a --specimen-by that "
-            f"tells more specimens apart, add images, or ask for fewer parts (--test 0, --labelled 1)."
+            f"tells more specimens apart, add images, or ask for fewer parts (--test 0)."
         )
     wanted = {part: shares[part] * len(boxes) for part in parts}
     pool: Counter[int] = sum(classes.values(), Counter())
@@ -58,6 +58,11 @@ def deal_parts(
         if best is None or fault < best[0]:
             best = fault, dealt
     assert best is not None
+    if best[0][0]:
+        raise UserError(
+            f"The {len(shots)} specimens with labels cannot be dealt so that each of {', '.join(parts)} has one: add images, or "
+            f"ask for fewer parts (--test 0)."
+        )
     return {part: sorted(name for s in specimens for name in shots[s]) for part, specimens in best[1].items()}
 
 
@@ -69,8 +74,8 @@ def _deal(
     dealt: dict[str, list[str]] = {part: [] for part in wanted}
     left = list(order)
 
-    def filled(part: str) -> float:
-        return sum(sizes[specimen] for specimen in dealt[part]) / wanted[part]
+    def missing(part: str) -> float:
+        return wanted[part] - sum(sizes[specimen] for specimen in dealt[part])
 
     def allowed(specimen: str, part: str) -> bool:
         return part not in _HELD_OUT or specimen not in bound
@@ -79,15 +84,17 @@ def _deal(
     for label in sorted(frequency, key=lambda label: (frequency[label], label)):
         for part, own in dealt.items():
             spare = len(left) > sum(not specimens for specimens in dealt.values())
-            if filled(part) >= 1 or (own and not spare) or any(classes[specimen][label] for specimen in own):
+            if missing(part) <= 0 or (own and not spare) or any(classes[specimen][label] for specimen in own):
                 continue
             holder = next((s for s in left if classes[s][label] and allowed(s, part)), None)
             if holder is not None:
                 own.append(holder)
                 left.remove(holder)
-    for specimen in left:
-        part = min((part for part in dealt if allowed(specimen, part)), key=filled)
-        dealt[part].append(specimen)
+    for done, specimen in enumerate(left):
+        open_parts = [part for part in dealt if allowed(specimen, part)]
+        empty = [part for part in open_parts if not dealt[part]]
+        candidates = empty if len(left) - done <= len(empty) else open_parts
+        dealt[max(candidates, key=missing)].append(specimen)
     return dealt
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.data.defects import CLASSES
 from experiments.data.groups import Group, read_groups
@@ -142,7 +143,7 @@ def _comparison_table(rows: tuple[Row, ...]) -> Table:
         table.add_column(column, justify="right")
     table.add_column("")
     for row in rows:
-        table.add_row(row.measure, *row.written(), "[green]ok[/]" if row.ok else "[bold red]off[/]")
+        table.add_row(row.measure, *row.written(), Text("ok", "green") if row.ok else Text("off", "bold red"))
     return table
 
 

@@ -25,6 +25,7 @@ from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
 from experiments.paths import runs_root
+from experiments.records import RECORD_NAME, read_record
 from experiments.runs import TRUTH_NAME, data_folder, default_split, read_dataset
 
 _AIMS: tuple[tuple[Aim, str], ...] = (
@@ -58,7 +59,7 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default runs/audit/<config>.")] = None,
 ) -> None:
     """Measure precision and recall of the teacher's boxes per class and threshold, and propose thresholds."""
-    console = Console()
+    console = Console(markup=False)
     folder = out or runs_root() / "audit" / Path(config).stem
     delta = dict(parse_setting(text) for text in settings or [])
     found, lines, notes = audit_run(
@@ -96,6 +97,7 @@ def audit_run(
         UserError: config, data or weights are faulty, or the burn-in is not trained.
     """
     description = read_dataset(data)
+    goals = read_goals(data, description["classes"])
     loaded = load_config(config, delta)
     fit_to_data(loaded, description, data)
     named = split_of(weights) if weights is not None else None
@@ -117,6 +119,9 @@ def audit_run(
         raise UserError(
             f"{file} does not exist: give --weights a run folder that holds weights.pth, or a file of weights."
         )
+    run = file.parent
+    if (run / RECORD_NAME).is_file() and read_record(run).data.fingerprint != description["fingerprint"]:
+        raise UserError(f"The run in {run} was trained on other data than {data}: name that folder with --data.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -139,7 +144,7 @@ def audit_run(
     write_curves(found, out / "audit.csv")
     write_proposals(found, lines, source, out / "proposals.json")
     write_chart(found, out)
-    hard = list(read_goals(data, classes).hard) or classes
+    hard = list(goals.hard) or classes
     threshold = semi.pseudo_label_initial_score_thr
     missed = missed_boxes(predictions.views, [classes.index(name) for name in hard], threshold=threshold)
     write_pictures(groups, predictions.views, classes, missed, threshold=threshold, folder=out)

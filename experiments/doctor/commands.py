@@ -30,7 +30,7 @@ def doctor(
     from experiments.doctor.charts import write_coverage_chart
     from experiments.doctor.examine import examine
 
-    console = Console()
+    console = Console(markup=False)
     delta: dict[str, Any] = dict(parse_setting(text) for text in settings or [])
     report = examine(config, delta, data=prepared_data(config, data, progress=not json), seed=seed)
     folder = out or runs_root() / "doctor" / Path(config).stem

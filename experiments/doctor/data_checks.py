@@ -58,13 +58,13 @@ def smallest_box_findings(case: Case) -> list[Finding]:
     if not hit:
         return []
     evidence = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    lower = [int(side) for side in np.minimum(np.floor(np.percentile(boxes.sides, 1, axis=0)), least)]
     return [Finding(
         "smallest pseudo-box", "warning",
         f"More than {_MOST_TOO_SMALL:.0%} of the boxes of {', '.join(hit)} are too small to ever be pseudo-boxes.",
         f"Labelled boxes not above {least[0]} x {least[1]} px (min_pseudo_bbox_wh, width x height, in views of {case.size[1]} x "
         f"{case.size[0]} px): {evidence}.",
-        f"Set model.semi_train_cfg.min_pseudo_bbox_wh to {[int(v) for v in np.floor(np.percentile(boxes.sides, 1, axis=0))]} or "
-        f"less.",
+        f"Set model.semi_train_cfg.min_pseudo_bbox_wh to {lower} or less.",
     )]  # fmt: skip
 
 

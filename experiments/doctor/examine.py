@@ -11,7 +11,6 @@ from experiments.doctor.anchors import Coverage
 from experiments.doctor.case import Case, Check, prepare
 from experiments.doctor.findings import Finding, by_level
 from experiments.doctor.teacher import examine_teacher
-from experiments.errors import UserError
 from experiments.paths import runs_root
 from experiments.runs import default_split
 
@@ -73,7 +72,7 @@ def examine(config: str, delta: Mapping[str, Any], *, data: Path, seed: int = 0,
             continue
         try:
             found = check.find(case)
-        except (UserError, AttributeError, KeyError) as error:  # a config of one's own may lack what a check reads
+        except Exception as error:  # a config of one's own may lack what a check reads, or hold what it cannot use
             found = [Finding(
                 check.name, "warning", f"It could not be checked: {error}", f"The check raised {type(error).__name__}.",
                 "Compare the settings with a shipped config's, `python -m experiments config cpu`.",
@@ -82,6 +81,6 @@ def examine(config: str, delta: Mapping[str, Any], *, data: Path, seed: int = 0,
         if not found:
             passed.append(check.name)
     if case.has("data"):
-        with suppress(UserError):  # told by the check
+        with suppress(Exception):  # told by the check
             coverage = anchor_checks.coverages(case)
     return Report(tuple(by_level(findings)), tuple(passed), tuple(skipped), tuple(coverage))

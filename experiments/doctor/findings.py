@@ -1,10 +1,11 @@
 """What the doctor says: findings, and how a terminal shows them."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
@@ -46,22 +47,16 @@ def counts(findings: Sequence[Finding]) -> str:
 def show(findings: Sequence[Finding], *, passed: Sequence[str], skipped: Sequence[str], console: Console) -> None:
     """Print one block per finding, the most serious first, then the checks that found nothing or did not run, then counts."""
     for finding in by_level(findings):
-        console.print(_block(finding))
+        head = (finding.level.upper(), _STYLES[finding.level])
+        console.print(Text.assemble(head, f"  {finding.check}: ", (finding.says, "bold")))
+        if "\n" in finding.evidence:  # a table: cut at the console's width it would lie
+            console.print(Text(textwrap.indent(finding.evidence, "    "), style="dim"), soft_wrap=True)
+        else:
+            console.print(Padding(Text(finding.evidence, style="dim"), (0, 0, 0, 4), expand=False))
+        console.print(Padding(Text(f"Remedy: {finding.remedy}"), (0, 0, 0, 4), expand=False))
         console.print()
     if passed:
         console.print(Text(f"Checked and fine: {', '.join(passed)}."))
     if skipped:
         console.print(Text(f"Not checked, for an error above: {', '.join(skipped)}."))
     console.print(Text(f"{counts(findings)}."))
-
-
-def _block(finding: Finding) -> RenderableType:
-    head = Text.assemble(
-        (finding.level.upper(), _STYLES[finding.level]), f"  {finding.check}: ", (finding.says, "bold")
-    )
-    evidence = Text(finding.evidence, no_wrap="\n" in finding.evidence, style="dim")
-    return Group(
-        head,
-        Padding(evidence, (0, 0, 0, 4), expand=False),
-        Padding(Text(f"Remedy: {finding.remedy}"), (0, 0, 0, 4), expand=False),
-    )

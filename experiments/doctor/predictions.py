@@ -54,7 +54,7 @@ def teacher_boxes(settings: Any, weights: Path, groups: Sequence[Group], *, prog
 
     init_default_scope(settings.default_scope)
     source = settings.val_dataloader.dataset.to_dict()
-    dataset = DATASETS.build({**source, "groups": groups})
+    dataset = DATASETS.build({**source, "groups": groups, "mix_views": False})
     views: list[ViewBoxes] = []
     # The jitter that uncertainties are measured with is drawn from torch's own generator.
     with torch.random.fork_rng(), warnings.catch_warnings(), Progress(disable=not progress) as bar:

@@ -97,6 +97,11 @@ def threshold_findings(
     """
     evidence = f"Boxes per view: {about}.\n{_table(counted, thresholds, views)}"
     judged = [scores for scores in counted if scores.truths >= LEAST_TRUTHS]
+    if not judged:
+        return [Finding(
+            CHECK, "note", f"No class has {LEAST_TRUTHS} annotated boxes there: thresholds were not judged.", evidence,
+            "Judge them on more groups, with `python -m experiments audit`.",
+        )]  # fmt: skip
     few = [scores for scores in judged if scores.initial < FEW * scores.truths]
     many = [scores for scores in judged if scores.initial > MANY * scores.truths]
     audit = f"`python -m experiments audit {config}` tells how many of them are right"

@@ -122,6 +122,8 @@ def rate_findings(case: Case) -> list[Finding]:
     rate, own_rate = (float(settings.optim_wrapper.optimizer.lr) for settings in (case.settings, case.unchanged))
     batch, own_batch = (int(settings.train_dataloader.batch_size) for settings in (case.settings, case.unchanged))
     path, kind = "optim_wrapper.optimizer.lr", str(case.settings.optim_wrapper.optimizer.type)
+    if batch < 1:  # told by the check of the batch
+        return []
     if rate <= 0:
         says, evidence = f"The learning rate is {rate:g}: nothing is learnt.", f"{path} must be above 0."
         return [Finding("learning rate", "error", says, evidence, f"Set {path} to {own_rate:g}, as the config has it.")]
@@ -144,6 +146,12 @@ def batch_findings(case: Case) -> list[Finding]:
     """Batches that differ between loader and sampler, or hold no labelled or no unlabelled groups."""
     loader = case.settings.train_dataloader
     size, drawn = loader.batch_size, loader.sampler.batch_size
+    if min(size, drawn) < 1:
+        return [Finding(
+            "batch", "error", "A batch without groups: nothing can be trained.",
+            f"train_dataloader.batch_size is {size}, train_dataloader.sampler.batch_size {drawn}.",
+            "Set both to the same number, 1 or more.",
+        )]  # fmt: skip
     if size % drawn:
         return [Finding(
             "batch", "error", f"The loader makes batches of {size} groups, the sampler orders them for batches of {drawn}.",

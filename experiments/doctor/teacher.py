@@ -6,7 +6,8 @@ from typing import Any
 
 from experiments.doctor.findings import Finding
 from experiments.doctor.scores import CHECK, Thresholds, class_scores, threshold_findings
-from experiments.doctor.sources import burn_in_weights, labelled_groups, spread
+from experiments.doctor.sources import Split, burn_in_weights, labelled_groups, spread
+from experiments.runs import TRUTH_NAME
 
 GROUPS = 24
 
@@ -46,7 +47,9 @@ def examine_teacher(
         return [_untrained(config, data=data, seed=seed, split=split, has_burn_in=bool(settings.burn_in))]
     from experiments.doctor.predictions import teacher_boxes
 
-    every = labelled_groups(settings, data=data, on="val", split=split)
+    # The images that thresholds apply to, where their boxes are known: thresholds proposed from val could not be judged there.
+    on: Split = "train_unlabeled_truth" if (data / TRUTH_NAME).is_file() else "val"
+    every = labelled_groups(settings, data=data, on=on, split=split)
     groups = spread(every, GROUPS)
     found = teacher_boxes(settings, weights, groups, progress=progress)
     if found.fresh:
@@ -58,7 +61,7 @@ def examine_teacher(
         propose=semi.rpn_pseudo_thr,
         regress=semi.reg_pseudo_thr,
     )
-    about = f"{len(groups)} of {len(every)} validation groups, the teacher of {weights.parent.name}"
+    about = f"{len(groups)} of {len(every)} groups of {on}, the teacher of {weights.parent.name}"
     return threshold_findings(
         class_scores(found.views, description["classes"], thresholds),
         thresholds,

@@ -143,7 +143,9 @@ def peak_memory_mb() -> float:
 
 def validation_of(metrics: dict[str, float], *, model: str, iteration: int) -> Validation:
     """The scores of one model from the metrics of a validation, named ``teacher/Broken/AP``; NaN becomes ``None``."""
-    names = dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith(f"{model}/"))
+    names = dict.fromkeys(
+        key.removeprefix(f"{model}/").rpartition("/")[0] for key in metrics if key.startswith(f"{model}/")
+    )
     scores = {}
     for name in names:
         ap, ap50, boxes = (metrics[f"{model}/{name}/{figure}"] for figure in ("AP", "AP50", "boxes"))

@@ -138,7 +138,13 @@ def make_data(folder: Path, fingerprint: str, *, truth: bool = True) -> None:
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     if truth:
         (folder / "annotations" / "train_unlabeled_truth.json").write_text("{}")
-    description = {"name": folder.name, "fingerprint": fingerprint, "classes": list(CLASSES), "views": 8}
+    description = {
+        "name": folder.name,
+        "fingerprint": fingerprint,
+        "classes": list(CLASSES),
+        "views": 8,
+        "image_size": [240, 96],
+    }
     (folder / "dataset.json").write_text(json.dumps(description))
 
 

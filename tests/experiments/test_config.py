@@ -73,7 +73,7 @@ def test_settings_are_json_or_text() -> None:
 
 
 def test_an_unknown_config_names_the_shipped_ones() -> None:
-    with pytest.raises(UserError, match="cpu, gpu, paper, tiny"):
+    with pytest.raises(UserError, match="cpu, gpu, mixed_views, paper, tiny, views"):
         load_config("cpuu")
 
 

@@ -32,6 +32,7 @@ def test_the_file_names_hard_classes_multiples_and_the_floor(tmp_path: Path) -> 
         ("[hard.Dint]\nconservative = 2\noptimistic = 3", r"no class 'Dint'; its classes are Dent, Crack"),
         ("[hard.Dent]\nconservative = 2", r"hard\.Dent\.optimistic: Field required"),
         ("[hard.Dent]\nconservative = 0\noptimistic = 3", r"hard\.Dent\.conservative: .*greater than 0"),
+        ("[hard.Dent]\nconservative = 3\noptimistic = 2", r"hard\.Dent: .*optimistic must not be below conservative"),
         ("[hard.Dent]\nconservative = inf\noptimistic = 3", r"hard\.Dent\.conservative"),
         ("overall_floor = 95", r"overall_floor: .*less than or equal to 1"),
         ("floor = 0.9", r"floor: Extra inputs"),

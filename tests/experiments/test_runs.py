@@ -80,7 +80,9 @@ def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.Monkey
 def test_changed_data_is_other_data(tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
     (tmp_path / "images").mkdir()
-    (tmp_path / "dataset.json").write_text('{"name": "mine", "fingerprint": "x", "views": 8, "classes": ["Broken"]}')
+    (tmp_path / "dataset.json").write_text(
+        '{"name": "mine", "fingerprint": "x", "views": 8, "classes": ["Broken"], "image_size": [96, 48]}'
+    )
     seen = [data_fingerprint("tiny", tmp_path)]
     (tmp_path / "annotations" / "val.json").write_text("{}")
     seen.append(data_fingerprint("tiny", tmp_path))

@@ -198,6 +198,7 @@ FAULTS: list[tuple[str, Callable[[Path], Any], str]] = [
     ("box outside", box(LABELLED, [40, 2, 11, 4]), r"box 1 of \S+: \[40, 2, 11, 4\] .* the image of 48 x 96 px by 3 px"),
     ("file gone", lambda f: image(f, LABELLED).unlink(), r"image 1: file S\S+_crop_1\.jpg does not exist in \S+images"),
     ("file led out", move_out, r"image 1: file \.\./S\S+_crop_1\.jpg leads out of"),
+    ("file of another group", edit(LABELLED, "images", 0, base_img_id="S9"), r"does not begin with its base_img_id 'S9'"),
     ("file name impossible",
      tidy(edit(LABELLED, "images", 0, file_name="a\0_crop_1.jpg")), r"image 1: file a\0_crop_1\.jpg does not"),
     ("file no image", lambda f: image(f, LABELLED).write_bytes(b"none"), r"error images/\S+_crop_1\.jpg is not a readable"),

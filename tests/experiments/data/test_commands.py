@@ -1,6 +1,7 @@
 """The data commands as a user gives them: import then train, check with its exit status, statistics, pictures."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,6 @@ def test_own_data_of_each_layout_are_imported_and_train(
 
 
 def test_check_fixes_what_clipping_mends_and_says_so_by_its_exit_status(tiny_data: Path, tmp_path: Path) -> None:
-    import shutil
-
     folder = tmp_path / "data"
     shutil.copytree(tiny_data, folder)
     file = folder / "annotations" / "val.json"
@@ -45,7 +44,7 @@ def test_check_fixes_what_clipping_mends_and_says_so_by_its_exit_status(tiny_dat
     file.write_text(json.dumps(content))
     told = call("check", str(folder), status=1)
     assert f"box {box['id']}" in told
-    assert "1 errors" in told
+    assert "1 error," in told
     assert "--fix clip mends 1" in told
     assert "0 errors" in call("check", str(folder), "--fix", "clip")
 
@@ -61,3 +60,11 @@ def test_pictures_are_written_and_named(options: list[str], suffix: str, tiny_da
     paths = [Path(word) for word in told if word.startswith(str(tmp_path))]
     assert paths
     assert all(path.suffix == suffix and path.stat().st_size > 1000 for path in paths)
+
+
+def test_names_from_data_are_not_read_as_markup(tiny_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(tiny_data, folder)
+    for file in [folder / "dataset.json", *(folder / "annotations").glob("*.json")]:
+        file.write_text(file.read_text().replace("Chipped", "dent [/b]"))
+    assert "dent [/b]" in call("stats", str(folder))

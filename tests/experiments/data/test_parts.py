@@ -94,3 +94,21 @@ def test_specimens_met_without_labels_are_not_held_out(seed: int) -> None:
 def test_too_few_specimens_are_told(names: str, bound: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         deal_parts({f"{name}_1": [0] for name in names}, shares=SHARES, seed=0, training=set(bound))
+
+
+def test_equal_specimens_are_dealt_as_near_to_the_shares_as_they_can_be() -> None:
+    boxes = {f"S{i}_1": [0] for i in range(8)}
+    shares = {"train_labeled": 0.42, "val": 0.15, "test": 0.15, "train_unlabeled": 0.28}
+    dealt = deal_parts(boxes, shares=shares, seed=0)
+    assert {part: len(groups) for part, groups in dealt.items()} == {
+        "train_labeled": 4, "val": 1, "test": 1, "train_unlabeled": 2,
+    }  # fmt: skip
+
+
+def test_specimens_bound_to_training_cannot_leave_a_part_empty() -> None:
+    shares = {"train_labeled": 0.42, "val": 0.15, "test": 0.15, "train_unlabeled": 0.28}
+    for seed in range(20):
+        boxes = {"A_1": [0], "B_1": [0], "C_1": [], "D_1": [1], "E_1": [1]}
+        dealt = deal_parts(boxes, shares=shares, seed=seed, training={"C", "D"})
+        assert all(dealt.values())
+        assert not {"C_1", "D_1"} & {*dealt["val"], *dealt["test"]}

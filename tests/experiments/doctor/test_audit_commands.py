@@ -121,7 +121,7 @@ def test_the_doctor_names_a_threshold_that_keeps_nothing(
     found = examine(tiny_data, runs, {"model.semi_train_cfg.pseudo_label_initial_score_thr": 0.99})
     assert found[0].level == "warning"
     assert "pseudo_label_initial_score_thr=0.99 keeps almost no box of" in found[0].says
-    assert "2 of 2 validation groups" in found[0].evidence
+    assert "4 of 4 groups of train_unlabeled_truth" in found[0].evidence
 
 
 def test_an_untrained_burn_in_and_weights_that_do_not_fit_are_one_note(tiny_data: Path, runs: Path) -> None:
@@ -214,7 +214,10 @@ def test_the_command_prints_settings_that_are_ready_to_use(tiny_data: Path, runs
     (tmp_path / "data" / "annotations" / "train_unlabeled_truth.json").unlink()
     app = Typer()
     app.command()(audit)
-    weights = next((runs / "burn-in").iterdir())
+    run = next((runs / "burn-in").iterdir())
+    refused = CliRunner().invoke(app, ["tiny", "--data", str(tmp_path / "data"), "--weights", str(run)])
+    assert "was trained on other data" in str(refused.exception)
+    weights = shutil.copy(run / "weights.pth", tmp_path)
     told = CliRunner().invoke(
         app, ["tiny", "--data", str(tmp_path / "data"), "--weights", str(weights), "--out", str(tmp_path / "out")]
     )

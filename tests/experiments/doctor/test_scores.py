@@ -98,7 +98,8 @@ def test_a_teacher_that_finds_too_little_is_not_cured_by_a_threshold() -> None:
 
 
 def test_classes_with_few_annotated_boxes_are_not_judged() -> None:
-    assert findings(planted()[:9], initial=0.99) == []
+    (note,) = findings(planted()[:9], initial=0.99)
+    assert (note.level, note.says) == ("note", "No class has 10 annotated boxes there: thresholds were not judged.")
 
 
 def test_a_matching_threshold_keeps_as_many_boxes_as_there_are() -> None:

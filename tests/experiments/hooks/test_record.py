@@ -50,3 +50,10 @@ def test_a_validation_lost_to_a_kill_is_made_up_for(
     hook.before_train_epoch(runner)
     assert len(done) == calls
     assert record.resumed_from == ([iteration] if iteration else [])
+
+
+def test_a_class_name_may_hold_a_slash() -> None:
+    metrics = {
+        f"teacher/{name}/{figure}": 0.5 for name in ("Dent / crack", "all") for figure in ("AP", "AP50", "boxes")
+    }
+    assert list(validation_of(metrics, model="teacher", iteration=1).scores) == ["Dent / crack", "all"]
