@@ -28,7 +28,8 @@ def make(
     from experiments.data.synthesis import make_dataset
 
     folder = out or data_root() / preset
-    description = make_dataset(preset, folder, seed=seed, workers=workers)
+    with sigterm_as_interrupt():
+        description = make_dataset(preset, folder, seed=seed, workers=workers)
     if not (folder / CARD_NAME).exists():
         write_card(folder)
     _describe(folder, description)
