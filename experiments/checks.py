@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config import import_components
-from experiments.data.groups import check_image, read_groups
+from experiments.data.groups import Group, check_image, read_groups
 from experiments.data.splits import read_parts
 from experiments.errors import UserError
 
@@ -29,16 +29,28 @@ def check_data(settings: Any, data: Path, description: Mapping[str, Any]) -> Non
     key = json.dumps(["data", str(data), description["fingerprint"], files, source.split])
     if key in _checked:
         return
+    for view in (
+        view for groups in read_run_groups(settings, data).values() for group in groups for view in group.views
+    ):
+        check_image(view)
+    _checked.add(key)
+
+
+def read_run_groups(settings: Any, data: Path) -> dict[str, list[Group]]:
+    """The groups of a run by part: ``labelled``, ``unlabelled`` and ``validation``.
+
+    Raises:
+        UserError: the data are faulty.
+    """
+    source, validation = settings.train_dataloader.dataset, settings.val_dataloader.dataset
     labelled, unlabelled = read_parts(data, source.labelled, source.unlabelled, split=source.split)
     held_out = read_groups(
         data / validation.ann_file,
         images=data / validation.data_prefix.img,
-        classes=description["classes"],
+        classes=validation.metainfo.classes,
         views=validation.num_views,
     )
-    for view in (view for group in (*labelled, *unlabelled, *held_out) for view in group.views):
-        check_image(view)
-    _checked.add(key)
+    return {"labelled": labelled, "unlabelled": unlabelled, "validation": held_out}
 
 
 def check_buildable(settings: Any) -> None:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.checks import build, check_data
+from experiments.checks import build, check_data, read_run_groups
 from experiments.config import load_config
-from experiments.data.groups import Group, read_groups
-from experiments.data.splits import read_parts
+from experiments.data.groups import Group
 from experiments.doctor.boxes import Boxes, fed_boxes
 from experiments.doctor.findings import Finding
 from experiments.errors import UserError
@@ -86,7 +85,8 @@ def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, spl
     findings = []
     groups = None
     try:
-        groups = _read(settings, data, description)
+        check_data(settings, data, description)
+        groups = read_run_groups(settings, data)
     except UserError as error:
         findings.append(Finding(
             "data", "error", str(error), f"Training on {data} would be refused with this message.",
@@ -110,14 +110,3 @@ def _fitted(config: str, delta: Mapping[str, Any], description: Mapping[str, Any
     fit_to_data(settings, description, data)
     settings.train_dataloader.dataset.split = split
     return settings
-
-
-def _read(settings: Any, data: Path, description: Mapping[str, Any]) -> dict[str, list[Group]]:
-    check_data(settings, data, description)
-    source, validation = settings.train_dataloader.dataset, settings.val_dataloader.dataset
-    labelled, unlabelled = read_parts(data, source.labelled, source.unlabelled, split=source.split)
-    held_out = read_groups(
-        data / validation.ann_file, images=data / validation.data_prefix.img, classes=validation.metainfo.classes,
-        views=validation.num_views,
-    )  # fmt: skip
-    return {"labelled": labelled, "unlabelled": unlabelled, "validation": held_out}
