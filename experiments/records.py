@@ -49,7 +49,16 @@ class Alarm(_Strict):
         figures: the evidence, at that time.
     """
 
-    kind: Literal["no_pseudo_boxes", "loss_ratio", "pseudo_box_count", "teacher_worse"]
+    kind: Literal[
+        "no_pseudo_boxes",
+        "loss_ratio",
+        "pseudo_box_count",
+        "teacher_worse",
+        "loss_variance",
+        "loss_flat",
+        "memory",
+        "overall_down",
+    ]
     subject: str | None = None
     iteration: int
     last: int
@@ -61,6 +70,37 @@ class Alarm(_Strict):
         """When and what, for reading."""
         until = f" to {self.last}" if self.last > self.iteration else ""
         return f"iteration {self.iteration}{until}: {self.says}"
+
+
+GateName = Literal[
+    "finite_loss", "stability", "memory", "kept_ratio", "class_ap", "overall_ap", "out_of_memory", "falling_loss"
+]
+Verdict = Literal["passed", "failed", "not_reached"]
+
+
+class Gate(_Strict):
+    """A demand of the monitoring checklist and how it ended; :mod:`experiments.monitoring.gates` says when.
+
+    Attributes:
+        subject: the class that it is about, if it is about one.
+        milestone: iteration from which on it is judged.
+        says: the verdict in one sentence, with the figures that decided.
+        figures: the evidence; empty where the gate was not reached.
+    """
+
+    name: GateName
+    subject: str | None = None
+    milestone: int
+    verdict: Verdict
+    says: str
+    figures: dict[str, float | None] = Field(default_factory=dict)
+
+
+class Window(_Strict):
+    """Figures of one stretch of training, up to ``iteration``; :mod:`experiments.monitoring.windows` says which."""
+
+    iteration: int
+    figures: dict[str, float | None]
 
 
 class Data(_Strict):
@@ -78,6 +118,11 @@ class Record(_Strict):
         split: number of the labelled/unlabelled split, 0 for the one the data set ships with.
         num_tokens: the K that the run had, in the plan's units; it is less than asked for where memory ran out.
         tokens_reduced_from: the K that was asked for, if it was reduced.
+        history: monitoring figures over the run, window by window.
+        gates: the monitoring checklist of an arm, each line with its verdict.
+        peak_memory_mb: MiB allocated on the GPU; without one, resident in main memory.
+        peak_reserved_mb: MiB that PyTorch held of the GPU; without one, ``None``.
+        memory_budget_mb: MiB that the run was to stay within.
         seconds: wall seconds over all attempts. ``total`` = ``training`` + ``validation`` is the training loop with
             loading, hooks and checkpoints. ``harness`` is the rest of the call: imports, checks, building model, runner and
             data sets, loading and saving weights; not the burn-in, nor waiting for other processes, nor rendering data.
@@ -106,8 +151,12 @@ class Record(_Strict):
     tokens_per_level: list[int] = Field(default_factory=list)
     validations: list[Validation] = Field(default_factory=list)
     monitoring: dict[str, float | None] = Field(default_factory=dict)
+    history: list[Window] = Field(default_factory=list)
     alarms: list[Alarm] = Field(default_factory=list)
+    gates: list[Gate] = Field(default_factory=list)
     peak_memory_mb: float | None = None
+    peak_reserved_mb: float | None = None
+    memory_budget_mb: float | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
     resumed_from: list[int] = Field(default_factory=list)
     status: Status = "running"
