@@ -12,8 +12,11 @@ from experiments.errors import UserError
 
 TARGETS_NAME = "targets.toml"
 OVERALL = "all"
+NEAR_ZERO = 0.001
+"""AP below which a baseline counts as "at or near zero": a multiple of it means nothing."""
 
 Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Strict(BaseModel):
@@ -21,10 +24,15 @@ class _Strict(BaseModel):
 
 
 class Multiples(_Strict):
-    """Multiples of the measured baseline's AP that a hard class is to exceed."""
+    """Multiples of the measured baseline's AP that a hard class is to exceed.
+
+    ``before`` is the class's AP before the improvements (a fraction) where it is known for this very data set, as for the
+    plan's own: the multiples are then of it, and not of what is measured.
+    """
 
     conservative: Multiple
     optimistic: Multiple
+    before: Share | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -36,11 +44,13 @@ class Multiples(_Strict):
 class Goals(_Strict):
     """The hard classes, in the order in which they are shown, and their targets.
 
-    ``overall_floor`` is the share of the baseline's overall mAP that must be kept.
+    ``overall_floor`` is the share of the baseline's overall mAP that must be kept; ``overall_least`` an overall mAP not to
+    fall below, where the plan gives one for this very data set.
     """
 
     hard: dict[str, Multiples] = Field(default_factory=dict)
-    overall_floor: Annotated[float, Field(ge=0, le=1)] = 0.95
+    overall_floor: Share = 0.95
+    overall_least: Share | None = None
 
     @property
     def searched(self) -> list[str]:

@@ -229,7 +229,6 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type="MultiViewMeanTeacherHook", momentum=0.001),  # teacher = 0.999 teacher + 0.001 student
-    dict(type="CheckInvalidLossHook", interval=10),
 ]
 env_cfg = dict(
     cudnn_benchmark=False,

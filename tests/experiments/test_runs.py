@@ -93,9 +93,9 @@ def test_changed_data_is_other_data(tmp_path: Path) -> None:
 
 
 def test_a_record_survives_the_disk_and_nan_becomes_null(tmp_path: Path) -> None:
-    before = record(monitoring={"ratio": float("nan"), "kept": 0.5})
+    before = record(seconds={"total": float("nan"), "training": 0.5})
     write_record(before, tmp_path)
-    assert json.loads((tmp_path / "record.json").read_text())["monitoring"]["ratio"] is None
+    assert json.loads((tmp_path / "record.json").read_text())["seconds"]["total"] is None
 
 
 def test_a_truncated_record_is_named(tmp_path: Path) -> None:
