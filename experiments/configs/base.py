@@ -235,7 +235,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
 )
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=False)
-visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend", scalar_save_file="scalars.json")])
+visualizer = dict(type="Visualizer", vis_backends=[])  # scalars go to the trackers, see experiments/tracking
 log_level = "INFO"
 load_from = None
 resume = False

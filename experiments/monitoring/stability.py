@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import sqrt
 from statistics import fmean, stdev
 
 POINTS = 20
+_POINT = 50  # iterations that a point of the plan's log is the mean of
 FLAT = 0.01  # relative change of a mean below which a loss counts as flat
 _FLAT_SHARE, _FLAT_LEAST = 7, 100
 
 
 def variation(losses: Sequence[float]) -> float | None:
-    """Coefficient of variation: sample standard deviation over mean, as a fraction.
+    """Coefficient of variation (sample standard deviation over mean, a fraction) of a log of the losses, as the plan has it.
 
-    The plan's figures come from a log that holds a mean over 50 iterations at a time, 20 in its first 1,000 iterations: here too
-    the losses are averaged in 20 stretches of equal length first, where there are as many.
+    The plan's figures are of 20 points in 1,000 iterations, each a mean over 50. Here too the losses are averaged in 20
+    stretches of equal length, or fewer where there are fewer. Means over fewer than 50 iterations scatter more: what they vary
+    by is scaled to 50, as if iterations were independent, so that it can be held against the plan's goals whatever the length.
 
     Returns:
         ``None`` for fewer than two losses, or a mean that is not positive.
@@ -23,7 +26,8 @@ def variation(losses: Sequence[float]) -> float | None:
         return None
     edges = [round(place * len(losses) / points) for place in range(points + 1)]
     means = [fmean(losses[start:end]) for start, end in pairwise(edges)]
-    return stdev(means) / fmean(means) if fmean(means) > 0 else None
+    length = len(losses) / points
+    return stdev(means) / fmean(means) * sqrt(min(1.0, length / _POINT)) if fmean(means) > 0 else None
 
 
 def flat_after(iterations: int) -> int:

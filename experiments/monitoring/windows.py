@@ -1,7 +1,8 @@
 """What a run's history holds of one window of iterations: figures by name, worked out of what each iteration logged.
 
 - ``loss`` and ``loss/<component>``: means; ``loss_cv`` and ``loss_cv/<component>``: coefficients of variation over a longer,
-  sliding stretch; ``unsup_sup_ratio``: the unsupervised loss over the supervised one.
+  sliding stretch, see :func:`experiments.monitoring.stability.variation`; ``unsup_sup_ratio``: the unsupervised loss over the
+  supervised one.
 - ``boxes/<stage>``: boxes per view, ``teacher`` as it gave them, ``initial`` after the initial threshold, ``cls``, ``rpn`` and
   ``reg`` after that of a branch, ``truth`` what labelled groups hold; ``boxes/<stage>/<class>``: of the first two.
 - ``kept_ratio`` and ``kept_ratio/<class>``: ``initial`` over ``teacher``; ``score`` and ``uncertainty``: means over kept boxes.

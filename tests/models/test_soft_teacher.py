@@ -97,9 +97,7 @@ def test_pseudo_boxes_are_counted_per_class(build_model: Build, tiny_batch: Buil
     assert per_class == [2.0, 1.0, 1.0, 0.0, 1.0]
 
 
-def test_boxes_are_counted_before_and_after_each_threshold(
-    build_model: Build, tiny_batch: Build, teach: Build
-) -> None:
+def test_boxes_are_counted_before_and_after_each_threshold(build_model: Build, tiny_batch: Build, teach: Build) -> None:
     """Four boxes in each of 8 views, of classes 0 to 3; with uncertainties of .1, .2, .3 and .4 the first falls below .15."""
     model = build_model(delta={
         "model.semi_train_cfg.pseudo_label_initial_score_thr": 0.4, "model.semi_train_cfg.cls_pseudo_thr": 0.55,

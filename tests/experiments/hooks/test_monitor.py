@@ -1,4 +1,4 @@
-"""Alarms of real runs at scale tiny, each with a planted cause; what a hook takes from the runner, and what it tells."""
+"""Alarms and gates of real runs at scale tiny, each with a planted cause; what a hook takes from the runner, and what it tells."""
 
 import io
 import itertools
@@ -15,9 +15,12 @@ from mmengine.structures import InstanceData
 from rich.console import Console
 
 from experiments.data import metric
-from experiments.hooks.alarms import AlarmHook, total_loss
+from experiments.errors import Pruned, Stopped
+from experiments.hooks.monitor import MonitorHook, Policy
 from experiments.hooks.progress import ProgressHook
-from experiments.records import Alarm, Data, Record, read_record
+from experiments.records import Alarm, Data, Gate, Record, Score, Validation, Window, read_record
+from experiments.runs import run_identity
+from experiments.studies import arm_folder
 from experiments.train import train_run
 from models.soft_teacher import MultiViewSoftTeacher
 
@@ -96,15 +99,20 @@ def test_each_planted_fault_is_told_once_in_record_and_log(train: Train, score: 
     assert log.read_text().count("WARNING - Alarm, iteration ") == len(record.alarms)
 
 
-def test_supervised_steps_raise_no_alarm() -> None:
+def test_supervised_steps_raise_no_alarm_about_pseudo_boxes() -> None:
     """Neither where a window ends nor at a validation: burn-ins and supervised controls."""
-    hook = begun(AlarmHook(record=make_record([])), iteration=0)
-    scalars = {"train/sup_loss_cls": HistoryBuffer([1.0] * 8, [1] * 8)}
-    runner: Any = SimpleNamespace(iter=7, message_hub=SimpleNamespace(log_scalars=scalars))
+    hook = begun(MonitorHook(record=make_record([]), policy=Policy()), iteration=0)
+    scalars = {f"train/{name}": HistoryBuffer([1.0] * 8, [1] * 8) for name in ("loss", "sup_loss_cls")}
+    runner: Any = SimpleNamespace(iter=7, max_iters=40, message_hub=SimpleNamespace(log_scalars=scalars))
     hook.after_train_iter(runner, 7, {"inputs": {"sup": []}})
     runner.iter = 8
-    hook.after_val_epoch(runner, {"teacher/all/AP": 0.1, "student/all/AP": 0.9})
+    hook.record.validations = [
+        Validation(iteration=8, model=model, split="val", scores={"all": Score(ap=ap, ap50=ap, boxes=1)})
+        for model, ap in (("teacher", 0.1), ("student", 0.9))
+    ]  # fmt: skip
+    hook.after_val_epoch(runner)
     assert hook.record.alarms == []
+    assert [window.iteration for window in hook.record.history] == [8]
 
 
 def make_record(alarms: list[Alarm]) -> Record:
@@ -114,7 +122,7 @@ def make_record(alarms: list[Alarm]) -> Record:
     )  # fmt: skip
 
 
-def begun(hook: AlarmHook, *, iteration: int) -> AlarmHook:
+def begun(hook: MonitorHook, *, iteration: int) -> MonitorHook:
     """The hook at the beginning of a run's training, anew or from a checkpoint."""
     groups = [SimpleNamespace(views=[SimpleNamespace(boxes=[])])]
     part = SimpleNamespace(groups=groups, metainfo={"classes": ["Broken"]}, num_views=1)
@@ -130,20 +138,8 @@ def test_a_run_keeps_the_alarms_up_to_its_checkpoint(iteration: int, left: list[
         Alarm(kind=kind, iteration=begin, last=32, says="Oh.", figures={})
         for kind, begin in (("loss_ratio", 8), ("pseudo_box_count", 24))
     )
-    hook = begun(AlarmHook(record=make_record([ratio, count])), iteration=iteration)
+    hook = begun(MonitorHook(record=make_record([ratio, count]), policy=Policy()), iteration=iteration)
     assert [(alarm.iteration, alarm.last) for alarm in hook.record.alarms] == left
-
-
-def test_losses_of_a_branch_are_summed_and_averaged_over_the_window() -> None:
-    scalars = {
-        name: HistoryBuffer(figures, [1] * len(figures))
-        for name, figures in {
-            "train/loss": [100.0, 100.0, 100.0], "train/sup_loss_cls": [50.0, 1.0, 2.0], "train/sup_acc": [90.0, 90.0, 90.0],
-            "train/sup_loss_rpn_cls": [50.0, 0.5, 0.5], "train/unsup_loss_bbox": [50.0, 3.0, 5.0],
-        }.items()
-    }  # fmt: skip
-    assert total_loss(scalars, "sup", 2) == 2.0
-    assert total_loss(scalars, "unsup", 2) == 4.0
 
 
 def test_a_record_from_before_there_were_alarms_can_be_read(tmp_path: Path) -> None:
