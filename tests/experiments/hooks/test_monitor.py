@@ -15,12 +15,13 @@ from mmengine.structures import InstanceData
 from rich.console import Console
 
 from experiments.data import metric
-from experiments.errors import Pruned, Stopped
 from experiments.hooks.monitor import MonitorHook, Policy
 from experiments.hooks.progress import ProgressHook
-from experiments.records import Alarm, Data, Gate, Record, Score, Validation, Window, read_record
-from experiments.runs import run_identity
+from experiments.paths import CONFIGS
+from experiments.records import Alarm, Data, Record, Score, Validation, read_record
+from experiments.runs import read_dataset, run_identity
 from experiments.studies import arm_folder
+from experiments.tokens import NUM_TOKENS
 from experiments.train import train_run
 from models.soft_teacher import MultiViewSoftTeacher
 
@@ -97,6 +98,113 @@ def test_each_planted_fault_is_told_once_in_record_and_log(train: Train, score: 
     assert read_record(tmp_path / "s" / "baseline-seed0") == record
     (log,) = tmp_path.rglob("*.log")
     assert log.read_text().count("WARNING - Alarm, iteration ") == len(record.alarms)
+
+
+@pytest.fixture
+def taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each model's teacher find four boxes in every view, of which one scores .9, and from the second time on two."""
+    init_weights = MultiViewSoftTeacher.init_weights
+
+    def patched(self: Any) -> None:
+        init_weights(self)
+        times = itertools.count()
+
+        def predict(x: Any, proposals: Any, samples: Any, rescale: bool = False) -> list[InstanceData]:
+            scores = torch.tensor([0.9, 0.3, 0.3, 0.3] if next(times) == 0 else [0.9, 0.9, 0.3, 0.3])
+            boxes = torch.tensor([[4.0 + 8 * i, 10.0 + i, 14.0 + 8 * i, 30.0 + i] for i in range(4)])
+            return [InstanceData(bboxes=boxes.clone(), scores=scores, labels=torch.arange(4)) for _ in samples]
+
+        self.teacher.roi_head.predict = predict
+
+    def certain(self: Any, x: Any, samples: Any) -> list[torch.Tensor]:
+        return [torch.zeros(len(sample.gt_instances)) for sample in samples]
+
+    monkeypatch.setattr(MultiViewSoftTeacher, "init_weights", patched)
+    monkeypatch.setattr(MultiViewSoftTeacher, "compute_uncertainty_with_aug", certain)
+
+
+def failed(record: Record) -> set[str]:
+    return {gate.name for gate in record.gates if gate.verdict == "failed"}
+
+
+TWENTY = """
+_base_ = [{base!r}]
+train_cfg = dict(max_iters=20, val_interval=10)
+default_hooks = dict(checkpoint=dict(interval=10))
+burn_in = dict(_delete_=True)
+# Losses that do not depend on how a run fares: the student hardly moves, and pseudo-boxes weigh nothing.
+optim_wrapper = dict(optimizer=dict(lr=1e-12))
+model = dict(semi_train_cfg=dict(unsup_weight=0.0))
+"""
+
+
+@pytest.fixture
+def arm(taught: None, score: Any, tiny_data: Path, tmp_path: Path) -> Train:
+    """Train an arm of 20 iterations beside a baseline whose overall AP is .4: gates fall due at 2, 5 (validated at 10) and 20."""
+    config = tmp_path / "twenty.py"
+    config.write_text(TWENTY.format(base=str(CONFIGS / "tiny.py")))
+
+    def run(*, name: str = "arm", overall: float = 0.4, on_fail: Any = "warn", **delta: Any) -> Record:
+        score(overall, overall)
+        identity = run_identity(
+            config=str(config), delta={}, seed=0, split=0, data_fingerprint=read_dataset(tiny_data)["fingerprint"]
+        )
+        folder = arm_folder(tmp_path, identity) if name == "baseline" else None
+        return train_run(
+            config=str(config), study="s", arm=name, delta=delta, data=tiny_data, runs_root=tmp_path, folder=folder,
+            progress=False, on_fail=on_fail,
+        )  # fmt: skip
+
+    run(name="baseline")
+    return run
+
+
+HARMLESS = {"model.semi_train_cfg.min_pseudo_bbox_wh": [2, 2]}
+
+
+def test_planted_faults_trip_exactly_their_gates(arm: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy = arm(name="healthy", **HARMLESS)
+    assert len(healthy.gates) == 12
+    passed = {gate.name for gate in healthy.gates if gate.verdict == "passed"}
+    assert passed >= {"memory", "kept_ratio", "overall_ap", "finite_loss", "out_of_memory"}
+    assert [window.iteration for window in healthy.history] == [8, 16]
+    assert healthy.history[-1].figures["kept_ratio"] == 0.5
+    assert healthy.history[-1].figures["boxes/teacher"] == 4.0
+
+    def tripped(record: Record) -> set[str]:
+        return failed(record) - failed(healthy)
+
+    diverging = arm(name="diverging", **{"optim_wrapper.optimizer.lr": 1e30})
+    assert tripped(diverging) == {"finite_loss"}
+    assert diverging.status == "failed"
+    assert "training diverged; lower optim_wrapper.optimizer.lr" in (diverging.reason or "")
+    assert tripped(arm(name="strict", **{THRESHOLD: 0.99})) == {"kept_ratio"}
+    assert tripped(arm(name="fallen", overall=0.37, **HARMLESS)) == {"overall_ap"}
+    loss, calls = MultiViewSoftTeacher.loss, itertools.count()
+
+    def out_of_memory(self: Any, *inputs: Any) -> Any:
+        if next(calls) == 0:
+            raise torch.OutOfMemoryError("Tried to allocate.")
+        return loss(self, *inputs)
+
+    monkeypatch.setattr(MultiViewSoftTeacher, "loss", out_of_memory)
+    reduced = arm(name="large", **{NUM_TOKENS: 2048})
+    assert reduced.status == "completed"
+    assert tripped(reduced) == {"out_of_memory"}
+
+
+@pytest.mark.parametrize(("on_fail", "status"), [("stop", "failed"), ("prune", "pruned"), ("warn", "completed")])
+def test_a_failed_gate_ends_a_run_if_it_is_to(arm: Train, on_fail: str, status: str) -> None:
+    record = arm(on_fail=on_fail, **{THRESHOLD: 0.99})
+    assert record.status == status
+    verdicts = {gate.name: gate.verdict for gate in record.gates}
+    assert verdicts["kept_ratio"] == "failed"
+    assert len(record.gates) == 12
+    if on_fail == "warn":
+        assert record.reason is None
+    else:
+        assert (record.reason or "").startswith("its gate failed: iteration 2, ")
+        assert verdicts["finite_loss"] == "not_reached"
 
 
 def test_supervised_steps_raise_no_alarm_about_pseudo_boxes() -> None:
