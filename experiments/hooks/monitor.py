@@ -13,6 +13,7 @@ from experiments import alarms
 from experiments.errors import Pruned, Stopped
 from experiments.goals import PLAN, Goals
 from experiments.monitoring import gates
+from experiments.monitoring.memory import peak_memory_mb, peak_reserved_mb
 from experiments.monitoring.options import FailAction
 from experiments.monitoring.windows import PSEUDO_BOXES, TEACHER_BOXES, branch_loss, figures_of
 from experiments.ranks import first_rank
@@ -27,7 +28,8 @@ class Policy:
 
     Attributes:
         budget_mb: memory that it may take, MiB.
-        on_fail: what a failed gate does while there is something left to save: a warning; or the run ends, as failed, or as pruned.
+        on_fail: what a failed gate does while there is something left to save: a warning; or the run ends, as failed, or as
+            pruned, unless it is the baseline.
         goals: the data set's.
         baseline: gives the baseline's record of the run's seed and split as far as it has come, or ``None``.
     """
@@ -103,7 +105,7 @@ class MonitorHook(Hook):
             logged, window=window, stretch=max(window, gates.milestones(runner.max_iters)[0]), classes=list(self._truth),
             truth=sum(one.boxes for one in self._truth.values()),
         )  # fmt: skip
-        figures |= {"memory_allocated_mb": record.peak_memory_mb, "memory_reserved_mb": record.peak_reserved_mb}
+        figures |= {"memory_allocated_mb": self._allocated_mb, "memory_reserved_mb": self._reserved_mb}
         record.history.append(Window(iteration=iteration, figures=figures))
         self._raise(runner, [
             *alarms.loss_variance(figures["loss_cv"], iteration=iteration),
@@ -161,12 +163,22 @@ class MonitorHook(Hook):
         return failed
 
     @property
+    def _allocated_mb(self) -> float:
+        return max(self.record.peak_memory_mb or 0.0, peak_memory_mb())
+
+    @property
+    def _reserved_mb(self) -> float | None:
+        reserved = peak_reserved_mb()
+        return None if reserved is None else max(self.record.peak_reserved_mb or 0.0, reserved)
+
+    @property
     def _peak_mb(self) -> float:
-        return self.record.peak_reserved_mb or self.record.peak_memory_mb or 0.0
+        """What counts against the budget: on a GPU all that PyTorch holds, elsewhere the resident set."""
+        return self._reserved_mb or self._allocated_mb
 
     def _act(self, runner: Runner, iteration: int, failed: list[Gate]) -> None:
-        """Do what the policy says of failed gates; a run that is at its end stands."""
-        if not failed or self.policy.on_fail == "warn" or iteration >= runner.max_iters:
+        """Do what the policy says of failed gates; a run at its end stands, and so does the baseline, which others need."""
+        if not failed or self.policy.on_fail == "warn" or iteration >= runner.max_iters or not self.record.delta:
             return
         reason = f"its gate failed: {failed[0].line}"
         raise Pruned(reason) if self.policy.on_fail == "prune" else Stopped(reason)

@@ -155,7 +155,8 @@ def arm(taught: None, score: Any, tiny_data: Path, tmp_path: Path) -> Train:
             progress=False, on_fail=on_fail,
         )  # fmt: skip
 
-    run(name="baseline")
+    baseline = run(name="baseline", on_fail="stop")
+    assert (baseline.status, bool(failed(baseline))) == ("completed", True)  # whatever it fails, others need it
     return run
 
 
@@ -170,6 +171,8 @@ def test_planted_faults_trip_exactly_their_gates(arm: Train, monkeypatch: pytest
     assert [window.iteration for window in healthy.history] == [8, 16]
     assert healthy.history[-1].figures["kept_ratio"] == 0.5
     assert healthy.history[-1].figures["boxes/teacher"] == 4.0
+    memory = next(gate for gate in healthy.gates if gate.name == "memory")
+    assert 100 < (memory.figures["peak_mb"] or 0) < (memory.figures["budget_mb"] or 0)
 
     def tripped(record: Record) -> set[str]:
         return failed(record) - failed(healthy)
