@@ -28,8 +28,8 @@ from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.errors import UserError
+from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget
-from experiments.monitoring.options import MemoryBudget, OnFail
 from experiments.prepare import prepared_data
 from experiments.runs import data_folder
 from experiments.studies import read_study

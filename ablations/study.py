@@ -108,7 +108,9 @@ def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
 
 def _settle_gates(study: Study, runs_root: Path) -> None:
     """Judge the scores of arms whose baseline was trained after them, or beside them."""
-    folders = {(run.arm, run.seed, run.split): arm_folder(runs_root, run.identity) for run in study.runs if run.identity}
+    folders = {
+        (run.arm, run.seed, run.split): arm_folder(runs_root, run.identity) for run in study.runs if run.identity
+    }
     for (_, seed, split), folder in folders.items():
         against = folders.get((BASELINE, seed, split))
         if against is None or not all((place / RECORD_NAME).exists() for place in (folder, against)):

@@ -13,8 +13,8 @@ from experiments.doctor.audit_commands import audit
 from experiments.doctor.commands import doctor
 from experiments.errors import Terminated, UserError
 from experiments.interrupts import sigterm_as_interrupt
+from experiments.monitoring.console import MemoryBudget, OnFail, print_checklist
 from experiments.monitoring.memory import parse_budget
-from experiments.monitoring.options import GATE_STYLES, MemoryBudget, OnFail
 from experiments.paths import runs_root
 from experiments.records import RECORD_NAME
 from experiments.runs import run_folder
@@ -71,8 +71,8 @@ def train(
     except KeyboardInterrupt as stop:
         _tell("Stopped; the same command goes on from the last checkpoint.", style="yellow")
         raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
-    for gate in record.gates:
-        _tell(f"Gate, {gate.line}", style=GATE_STYLES[gate.verdict])
+    if _speaks():
+        print_checklist(record, console)
     if record.status != "completed":  # each process tells its own failure: the others may only see that it is gone
         console.print(f"{folder} {record.status}: {record.reason}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
@@ -82,8 +82,6 @@ def train(
         if final is not None:
             scores = ", ".join(f"{c} {_percent(s.ap)}" for c, s in final.scores.items())
             _tell(f"{model} at {final.iteration}: AP {scores}")
-    for alarm in record.alarms:
-        _tell(f"Alarm, {alarm.line}", style="yellow")
     _tell(f"Record: {folder / RECORD_NAME}")
 
 

@@ -21,8 +21,8 @@ from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
 from experiments.hooks.monitor import Policy
 from experiments.locks import locked
+from experiments.monitoring.console import FailAction
 from experiments.monitoring.memory import device_memory_mb
-from experiments.monitoring.options import FailAction
 from experiments.observer import Observer, Watch
 from experiments.prepare import prepared_data
 from experiments.ranks import first_rank, join, share_batch

@@ -13,8 +13,8 @@ from experiments import alarms
 from experiments.errors import Pruned, Stopped
 from experiments.goals import PLAN, Goals
 from experiments.monitoring import gates
+from experiments.monitoring.console import FailAction
 from experiments.monitoring.memory import peak_memory_mb, peak_reserved_mb
-from experiments.monitoring.options import FailAction
 from experiments.monitoring.windows import PSEUDO_BOXES, TEACHER_BOXES, branch_loss, figures_of
 from experiments.ranks import first_rank
 from experiments.records import Alarm, Gate, Record, Validation, Window

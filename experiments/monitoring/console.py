@@ -3,6 +3,9 @@
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
+
+from experiments.records import Record
 
 FailAction = Literal["warn", "stop", "prune"]
 """What a failed gate does: a warning; or it ends the run, as failed, or as pruned."""
@@ -19,4 +22,12 @@ OnFail = Annotated[
         help="What a failed gate of the monitoring checklist does: warn; stop the run, as failed; or prune it."
     ),
 ]
-GATE_STYLES = {"passed": "green", "failed": "red", "not_reached": "yellow"}
+_STYLES = {"passed": "green", "failed": "red", "not_reached": "yellow"}
+
+
+def print_checklist(record: Record, console: Console) -> None:
+    """One line per gate and alarm, never wrapped or read as markup."""
+    lines = [(f"Gate, {gate.line}", _STYLES[gate.verdict]) for gate in record.gates]
+    lines += [(f"Alarm, {alarm.line}", "yellow") for alarm in record.alarms]
+    for line, style in lines:
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
