@@ -1,6 +1,7 @@
 """The rules of ``dataset.json``. Torch-free."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def can_be_shown(name: str) -> bool:
+    """Whether a name can stand in files, tables and pictures: no control characters, and no halves of characters."""
+    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in name)
+
+
 def _are_names(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(name, str) and name not in ("", OVERALL) for name in value)
+        and all(isinstance(name, str) and name not in ("", OVERALL) and can_be_shown(name) for name in value)
     )
 
 
@@ -30,7 +36,10 @@ def _is_size(value: object) -> bool:
 
 _FIELDS = {
     "name": (lambda value: isinstance(value, str) and value != "", "text"),
-    "classes": (_are_names, f"a list of class names, none of them {OVERALL!r}, which stands for their mean"),
+    "classes": (
+        _are_names,
+        f"a list of class names without control characters, none of them {OVERALL!r}, which stands for their mean",
+    ),
     "views": (_is_count, "the number of views of a group, a whole number from 1 up"),
     "image_size": (_is_size, "[height, width] of the images in px"),
     "splits": (lambda value: isinstance(value, dict), "the numbers of groups, images and boxes of each split"),
