@@ -11,6 +11,7 @@ from experiments.goals import OVERALL
 from experiments.runs import DATASET_NAME
 
 CARD_NAME = "CARD.md"
+_MOST_VIEWS = 1000
 
 
 def _is_count(value: object) -> bool:
@@ -40,7 +41,10 @@ _FIELDS = {
         _are_names,
         f"a list of class names without control characters, none of them {OVERALL!r}, which stands for their mean",
     ),
-    "views": (_is_count, "the number of views of a group, a whole number from 1 up"),
+    "views": (
+        lambda value: _is_count(value) and value <= _MOST_VIEWS,
+        f"the number of views of a group, a whole number from 1 to {_MOST_VIEWS}",
+    ),
     "image_size": (_is_size, "[height, width] of the images in px"),
     "splits": (lambda value: isinstance(value, dict), "the numbers of groups, images and boxes of each split"),
 }
