@@ -77,6 +77,24 @@ def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.Monkey
         data_fingerprint("tiny", tmp_path / "mine")
 
 
+def test_a_link_to_nothing_among_the_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "dataset.json").write_text(
+        '{"name": "mine", "views": 8, "classes": ["Broken"], "image_size": [96, 48]}'
+    )
+    (tmp_path / "images" / "a.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(
+        UserError, match=r"images/a\.jpg cannot be read \(No such file or directory\): restore or remove it"
+    ):
+        data_fingerprint("tiny", tmp_path)
+
+
+def test_a_folder_that_is_a_link_in_a_circle_holds_no_data(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(UserError, match="holds no data set"):
+        data_fingerprint("tiny", tmp_path / "loop")
+
+
 def test_changed_data_is_other_data(tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
     (tmp_path / "images").mkdir()
