@@ -5,7 +5,7 @@ other is switched on (a difference of differences; textbooks that halve it have 
 :mod:`analysis.contrasts` says from which arms a main effect is estimated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -121,6 +121,9 @@ def _of_class(observations: Observations, family: Literal["hard", "other"]) -> t
         for group in alike({effect: column(levels, factors, effect) for effect in effects_up_to(2, factors)})
         if group[0][0]  # those alike the mean cannot be told
     ]
+    every = effects_up_to(len(factors), factors)
+    by_run = observations.levels(observations.arms)
+    columns = {effect: column(by_run, factors, effect) for effect in every}
     model = fit_effects(observations, [(), *(group[0][0] for group in groups)])
     told = estimable(model.whole)
     leaders = {group[0][0]: place for place, group in enumerate(groups, start=1)}
@@ -130,12 +133,12 @@ def _of_class(observations: Observations, family: Literal["hard", "other"]) -> t
         if isinstance(chosen, str):
             refused.append(Refusal(name, factor, chosen))
         else:
-            found.append(_described(observations, (factor,), family, *chosen))
+            found.append(_described(observations, columns, (factor,), family, *chosen))
     for effect in effects_up_to(2, factors)[1 + len(factors) :]:
         place = leaders.get(effect)
         if place is not None and told[place]:
             target = 4 * np.eye(len(groups) + 1)[place]
-            found.append(_described(observations, effect, family, model, target, "two-way"))
+            found.append(_described(observations, columns, effect, family, model, target, "two-way"))
         elif (reason := _why_no_interaction(effect, groups, leaders)) is not None:
             refused.append(Refusal(name, text_of(effect), reason))
     return found, refused
@@ -187,6 +190,7 @@ def _why_no_interaction(
 
 def _described(
     observations: Observations,
+    columns: Mapping[Effect, Matrix],
     effect: Effect,
     family: Literal["hard", "other"],
     model: Fit,
@@ -196,7 +200,7 @@ def _described(
     estimate = model.estimate(target)
     weights = model.weights(target)
     assert estimate is not None and weights is not None
-    aliases, more = _aliases(observations, effect, weights)
+    aliases, more = _aliases(columns, effect, weights)
     return FactorEffect(
         class_name=observations.class_name,
         effect=text_of(effect),
@@ -210,15 +214,10 @@ def _described(
     )
 
 
-def _aliases(observations: Observations, effect: Effect, weights: Matrix) -> tuple[tuple[Alias, ...], int]:
-    """What else the weighted sum holds: the product of the weights with every other effect's column on the runs there are."""
-    levels, factors = observations.levels(observations.arms), observations.factors
+def _aliases(columns: Mapping[Effect, Matrix], effect: Effect, weights: Matrix) -> tuple[tuple[Alias, ...], int]:
+    """What else the weighted sum of runs holds: its sum over every other effect's column, on the runs that there are."""
     scale = 2.0 ** len(effect)
-    shares = {
-        other: float(weights @ column(levels, factors, other)) / scale
-        for other in effects_up_to(len(factors), factors)
-        if other and other != effect
-    }
+    shares = {other: float(weights @ signs) / scale for other, signs in columns.items() if other and other != effect}
     kept = {other: share for other, share in shares.items() if abs(share) > _SMALL_ALIAS}
     listed = sorted((o for o in kept if len(o) <= 3), key=lambda o: (len(o), -abs(round(kept[o], 6))))
     return tuple(Alias(text_of(o), round(kept[o], 6)) for o in listed), len(kept) - len(listed)

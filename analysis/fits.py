@@ -15,6 +15,7 @@ from analysis.contrasts import ROUNDING, Matrix, column, effects_up_to
 from analysis.observations import Arm, Observations
 
 LEVEL = 0.95
+_TOLD = 1e-7
 _NO_SPREAD = 1e-16  # variance of AP: below it all runs are alike but for rounding
 
 
@@ -77,7 +78,7 @@ class Fit:
         """Weights of runs with which a combination of coefficients is estimated; ``None`` where the runs cannot tell it."""
         full = np.concatenate([target, np.zeros(self.whole.shape[1] - len(target))])
         weights: Matrix = target @ self.inverse
-        return weights if np.allclose(weights @ self.whole, full, atol=1e-7) else None
+        return weights if float(np.abs(weights @ self.whole - full).max()) < _TOLD else None
 
     def estimate(self, target: Matrix, *, level: float = LEVEL, less: float = 0.0) -> Estimate | None:
         """A combination of coefficients, over the mean block, minus ``less``; ``None`` where the runs cannot tell it."""
