@@ -73,11 +73,12 @@ class FactorEffect:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A figure that the runs cannot tell, and why."""
+    """A figure that the runs cannot tell, and why; ``alias_of`` is the estimate that holds it, if there is one."""
 
     class_name: str
     subject: str
     reason: str
+    alias_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,8 @@ def _of_class(observations: Observations, family: Literal["hard", "other"]) -> t
         if place is not None and told[place]:
             target = 4 * np.eye(len(groups) + 1)[place]
             found.append(_described(observations, columns, effect, family, model, target, "two-way"))
-        elif (reason := _why_no_interaction(effect, groups, leaders)) is not None:
-            refused.append(Refusal(name, text_of(effect), reason))
+        else:
+            refused.append(_no_interaction(name, effect, groups))
     return found, refused
 
 
@@ -174,18 +175,18 @@ def _main_of(observations: Observations, factor: str, model: Fit, place: int | N
     return "the arms and seeds that are completed cannot tell it from other factors or from differences between seeds"
 
 
-def _why_no_interaction(
-    effect: Effect, groups: Sequence[Sequence[tuple[Effect, int]]], leaders: dict[Effect, int]
-) -> str | None:
-    """``None`` where the interaction is told as the alias of another that is listed."""
+def _no_interaction(name: str, effect: Effect, groups: Sequence[Sequence[tuple[Effect, int]]]) -> Refusal:
     group = next((group for group in groups if any(other == effect for other, _ in group)), None)
     if group is None:
-        return "it is the same in every completed arm, so that it cannot be told from the mean"
+        reason = "it is the same in every completed arm, so that it cannot be told from the mean"
+        return Refusal(name, text_of(effect), reason)
     leader = group[0][0]
-    if leader != effect:
-        words = "the effect of" if len(leader) == 1 else "the interaction"
-        return f"it cannot be told from {words} {text_of(leader)}, beside which it is listed"
-    return "the completed arms do not cross the two factors in a way that tells it from other effects"
+    if leader == effect:
+        reason = "the completed arms do not cross the two factors in a way that tells it from other effects"
+        return Refusal(name, text_of(effect), reason)
+    words = "the effect of" if len(leader) == 1 else "the interaction"
+    reason = f"it cannot be told from {words} {text_of(leader)}, beside which it is listed"
+    return Refusal(name, text_of(effect), reason, alias_of=text_of(leader))
 
 
 def _described(
@@ -225,7 +226,11 @@ def _aliases(columns: Mapping[Effect, Matrix], effect: Effect, weights: Matrix) 
 
 def _meaning(observations: Observations, effect: Effect, weights: Matrix, basis: Basis) -> str:
     if basis == "two-way":
-        return "mean over the others' settings" if len(effect) == 1 else "mean over the others' settings, difference"
+        return (
+            "mean over the others' settings"
+            if len(effect) == 1
+            else "difference of differences, mean over the others' settings"
+        )
     if basis == "main-effects":
         return "if no factor acts on another"
     used = {arm for arm, weight in zip(observations.arms, weights, strict=True) if abs(weight) > 1e-9}
