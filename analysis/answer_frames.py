@@ -5,10 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.aliases import Alias
 from analysis.answers import Answers
 from analysis.attainment import ArmAttainment, ClassAttainment
-from analysis.effects import Alias, FactorEffect, Refusal
+from analysis.effects import FactorEffect
 from analysis.fits import Estimate
+from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
 
@@ -118,6 +120,9 @@ def _effect(effect: FactorEffect) -> dict[str, Any]:
         "class": effect.class_name, "effect": effect.effect, **_figures(effect.estimate), "corrected p": effect.adjusted,
         "family": effect.family, "verdict": effect.verdict, "meaning": effect.meaning, "basis": effect.basis,
         "aliases": alias_text(effect, most=99),
+        "low over seeds": effect.over_seeds.low if effect.over_seeds else None,
+        "high over seeds": effect.over_seeds.high if effect.over_seeds else None,
+        "p of seeds agreeing": effect.disagreement,
         "by seed": "; ".join(f"{seed}: {value:+.4f}" for seed, value in effect.by_seed.items()),
     }  # fmt: skip
 

@@ -11,8 +11,9 @@ from rich.text import Text
 from analysis.answer_frames import alias_text
 from analysis.answers import Answers
 from analysis.attainment import ArmAttainment, ClassAttainment
-from analysis.effects import FactorEffect, Refusal
+from analysis.effects import FactorEffect
 from analysis.fits import Estimate
+from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
 

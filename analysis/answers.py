@@ -1,17 +1,20 @@
 """Everything that is worked out of a study's design: effects, Shapley values, synergy, targets, efficiency. Reports show this."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from analysis.attainment import ClassAttainment, attainment_of
-from analysis.effects import Effects, Refusal, effects_of
+from analysis.corrections import corrected
+from analysis.effects import Effects, FactorEffect, effects_of
 from analysis.efficiency import Efficiency, efficiency
 from analysis.fits import LEVEL
 from analysis.frame import mean_cells, results_frame
 from analysis.observations import observe
+from analysis.refusals import Refusal
 from analysis.results import Model, Study, describe_unfinished
 from analysis.shapley import Shapley, shapley_of
 from analysis.synergy import Synergy, synergy_of
@@ -20,7 +23,7 @@ from experiments.goals import OVERALL
 
 METHOD = (
     f"Intervals are made to hold the truth in {100 * LEVEL:.0f} % of studies: t intervals of a linear model, seeds as blocks and "
-    "one error variance. That a factor acts alike in every seed is assumed: compare the seeds' own figures in the CSV files."
+    "one error variance. That a factor acts alike in every seed is assumed; effects.csv has the seeds' own figures."
 )
 
 
@@ -66,6 +69,7 @@ def answers_of(study: Study, *, model: Model = "teacher", seed: int = 0) -> Answ
     hard = tuple(name for name in study.goals.searched if name in observed.classes)
     classes = list(observed.classes.values())
     generator = np.random.default_rng(seed)
+    effects = effects_of(classes, hard=hard)
     goals = [goal for goal in goals_of(study.goals) if goal.class_name in observed.classes]
     return Answers(
         study=study.name,
@@ -73,14 +77,26 @@ def answers_of(study: Study, *, model: Model = "teacher", seed: int = 0) -> Answ
         hard=hard,
         factors=observed.factors,
         seeds=observed.classes[OVERALL].replicates,
-        effects=effects_of(classes, hard=hard),
+        effects=effects,
         shapley=tuple(shapley_of(observations, generator=generator) for observations in classes),
         synergy=tuple(synergy_of(observations) for observations in classes),
         targets=tuple(attainment_of(observed.classes[goal.class_name], goal) for goal in goals),
         efficiency=tuple(efficiency(study, mean_cells(results_frame(study), model=model), model=model)),
-        notes=(METHOD, *observed.notes),
+        notes=(METHOD, *disagreements(effects.main), *observed.notes),
         unfinished=tuple(describe_unfinished(study.unfinished)),
     )
+
+
+def disagreements(effects: Sequence[FactorEffect]) -> list[str]:
+    """Sentences on the effects that differ from seed to seed, corrected by Holm over all that are given."""
+    tested = [effect for effect in effects if effect.disagreement is not None]
+    ps = corrected([effect.disagreement for effect in tested if effect.disagreement is not None], method="holm")
+    return [
+        f"The seeds disagree on {effect.effect} of {effect.class_name} (p {p:.3f}): its interval speaks of these seeds alone; for "
+        "others take the one over seeds, in effects.csv."
+        for effect, p in zip(tested, ps, strict=True)
+        if p < 1 - LEVEL
+    ]
 
 
 def as_plain(part: Any) -> Any:

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from analysis.contrasts import Matrix
-from analysis.effects import Refusal
 from analysis.fits import LEVEL, Estimate, Fit, fit_arms
 from analysis.observations import Arm, Observations, arm_name
+from analysis.refusals import Refusal
 from analysis.targets import NEAR_ZERO, Goal, Target
 
 Verdict = Literal["met", "missed", "underpowered", "undefined"]

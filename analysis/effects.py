@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.agreement import by_seed, disagreement
+from analysis.aliases import Alias, aliases_of
 from analysis.contrasts import (
     Basis,
     Effect,
@@ -23,18 +25,9 @@ from analysis.contrasts import (
     text_of,
 )
 from analysis.corrections import Method, corrected
-from analysis.fits import LEVEL, Estimate, Fit, fit_arms, fit_effects
+from analysis.fits import LEVEL, Estimate, Fit, fit_arms, fit_effects, over_seeds
 from analysis.observations import Observations
-
-_SMALL_ALIAS = 0.05
-
-
-@dataclass(frozen=True)
-class Alias:
-    """An effect that an estimate holds as well, ``coefficient`` times, both in the -1/+1 coding."""
-
-    effect: str
-    coefficient: float
+from analysis.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -48,6 +41,8 @@ class FactorEffect:
         aliases: effects that cannot be told from it, or that bias it if they are not nil, larger coefficients first within
             an order; ``more`` counts those of four factors and more, which are not listed.
         by_seed: the estimate of each seed alone, where it has all arms: they should agree.
+        over_seeds: the mean of these with the interval of their own spread: it holds where effects differ from seed to seed.
+        disagreement: p-value of the seeds having the same effect, not corrected.
         adjusted: p-value corrected for the family's other tests: Holm's for main effects, Benjamini and Hochberg's
             (false discovery rate) for interactions.
         verdict: by ``adjusted`` at 1 - `LEVEL`.
@@ -62,6 +57,8 @@ class FactorEffect:
     aliases: tuple[Alias, ...]
     more: int
     by_seed: dict[str, float]
+    over_seeds: Estimate | None = None
+    disagreement: float | None = None
     adjusted: float | None = None
     verdict: Literal["up", "down", "none shown", "no interval"] = "no interval"
 
@@ -69,16 +66,6 @@ class FactorEffect:
     def order(self) -> int:
         """1 of a main effect, 2 of an interaction."""
         return self.effect.count(":") + 1
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A figure that the runs cannot tell, and why; ``alias_of`` is the estimate that holds it, if there is one."""
-
-    class_name: str
-    subject: str
-    reason: str
-    alias_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -201,7 +188,9 @@ def _described(
     estimate = model.estimate(target)
     weights = model.weights(target)
     assert estimate is not None and weights is not None
-    aliases, more = _aliases(columns, effect, weights)
+    aliases, more = aliases_of(columns, effect, weights)
+    seeds = by_seed(observations, weights)
+    whole = len(seeds) == len(observations.replicates)
     return FactorEffect(
         class_name=observations.class_name,
         effect=text_of(effect),
@@ -211,17 +200,10 @@ def _described(
         estimate=estimate,
         aliases=aliases,
         more=more,
-        by_seed=_by_seed(observations, weights),
+        by_seed=seeds,
+        over_seeds=over_seeds(list(seeds.values())) if whole else None,
+        disagreement=disagreement(estimate, list(seeds.values())) if whole else None,
     )
-
-
-def _aliases(columns: Mapping[Effect, Matrix], effect: Effect, weights: Matrix) -> tuple[tuple[Alias, ...], int]:
-    """What else the weighted sum of runs holds: its sum over every other effect's column, on the runs that there are."""
-    scale = 2.0 ** len(effect)
-    shares = {other: float(weights @ signs) / scale for other, signs in columns.items() if other and other != effect}
-    kept = {other: share for other, share in shares.items() if abs(share) > _SMALL_ALIAS}
-    listed = sorted((o for o in kept if len(o) <= 3), key=lambda o: (len(o), -abs(round(kept[o], 6))))
-    return tuple(Alias(text_of(o), round(kept[o], 6)) for o in listed), len(kept) - len(listed)
 
 
 def _meaning(observations: Observations, effect: Effect, weights: Matrix, basis: Basis) -> str:
@@ -243,22 +225,6 @@ def _meaning(observations: Observations, effect: Effect, weights: Matrix, basis:
     if others == {frozenset(), rest}:
         return "mean of others off and others on"
     return f"mean over {len(others)} settings of the others"
-
-
-def _by_seed(observations: Observations, weights: Matrix) -> dict[str, float]:
-    """The contrast in each block that has every arm in it, each arm weighted as over all runs."""
-    by_arm: dict[frozenset[str], float] = {}
-    for arm, weight in zip(observations.arms, weights, strict=True):
-        by_arm[arm] = by_arm.get(arm, 0.0) + float(weight)
-    needed = {arm for arm, weight in by_arm.items() if abs(weight) > 1e-9}
-    values: dict[str, dict[frozenset[str], float]] = {block: {} for block in observations.replicates}
-    for arm, block, value in zip(observations.arms, observations.blocks, observations.values, strict=True):
-        values[block][arm] = float(value)
-    return {
-        block: sum(by_arm[arm] * found[arm] for arm in needed)
-        for block, found in values.items()
-        if needed <= found.keys()
-    }
 
 
 def _judged(effects: Sequence[FactorEffect], method: Method) -> tuple[FactorEffect, ...]:

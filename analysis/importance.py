@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.contrasts import Matrix
-from analysis.effects import Refusal
+from analysis.refusals import Refusal
 from experiments.errors import UserError
 from experiments.studies import read_study
 

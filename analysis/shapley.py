@@ -14,9 +14,9 @@ import numpy as np
 
 from analysis.bootstrap import Range, over_blocks
 from analysis.contrasts import effects_up_to
-from analysis.effects import Refusal
 from analysis.fits import Estimate, arm_target, fit_arms, fit_effects
 from analysis.observations import Arm, Observations
+from analysis.refusals import Refusal
 
 Method = Literal["exact", "two-way model"]
 

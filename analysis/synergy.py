@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 
 from analysis.contrasts import Effect, Matrix, effects_up_to
-from analysis.effects import Refusal
 from analysis.fits import Estimate, Fit, arm_target, fit_arms, fit_effects
 from analysis.observations import Arm, Observations
+from analysis.refusals import Refusal
 
 Verdict = Literal["synergy", "none shown", "antagonism", "no interval"]
 

@@ -30,6 +30,7 @@ class Scenario:
         spread: standard deviation from run to run.
         between: the same between seeds, of what a seed does to all arms alike.
         varying: standard deviation of a factor's effect from seed to seed; 0 is what intervals assume.
+        growing: power of the AP, over the baseline's, with which ``spread`` grows; 0 is what intervals assume.
         noise: ``heavy`` is Student's t with 3 degrees of freedom, scaled to ``spread``.
         missing: share of runs that are not there.
     """
@@ -44,6 +45,7 @@ class Scenario:
     spread: float = 0.012
     between: float = 0.012
     varying: float = 0.0
+    growing: float = 0.0
     noise: Noise = "normal"
     missing: float = 0.0
 
@@ -77,7 +79,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("2 arms x 2 seeds", "factorial", factors=1, gains=_GAINS),
     Scenario("2 arms x 3 seeds", "factorial", factors=1, seeds=3, gains=_GAINS),
 )
-VARYING = Scenario("effects vary by seed, 8 arms x 8 seeds", "factorial", 3, 8, _GAINS, varying=0.012)
+BEYOND: tuple[Scenario, ...] = (
+    Scenario("effects vary by seed, 8 arms x 2 seeds", "factorial", 3, 2, _GAINS, varying=0.012),
+    Scenario("effects vary by seed, 8 arms x 8 seeds", "factorial", 3, 8, _GAINS, varying=0.012),
+    Scenario("spread grows with AP, 16 arms x 2 seeds", "quarter", gains=tuple(10 * g for g in _GAINS), growing=1.0),
+    Scenario("spread grows with AP, 2 arms x 3 seeds", "factorial", 1, 3, tuple(10 * g for g in _GAINS), growing=1.0),
+)
 """Beyond what t intervals assume: shown for what they then are worth."""
 
 
@@ -107,7 +114,8 @@ def simulate(scenario: Scenario, generator: np.random.Generator, class_name: str
     for number, arm in enumerate(arms):
         on = np.array([name in arm for name in FACTORS])
         for seed in range(seeds):
-            ap = scenario.truth(arm) + shared[seed] + own[seed] @ on + scenario.spread * noise[number, seed]
+            spread = scenario.spread * (scenario.truth(arm) / scenario.baseline) ** scenario.growing
+            ap = scenario.truth(arm) + shared[seed] + own[seed] @ on + spread * noise[number, seed]
             scores[(arm, str(seed))] = float(ap) if there[number, seed] else None
     return from_scores(class_name, scenario.names, scores)
 

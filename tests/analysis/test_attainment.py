@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from analysis.attainment import ArmAttainment, ClassAttainment, attainment_of
-from analysis.effects import Refusal
 from analysis.fits import fit_arms
 from analysis.observations import from_scores
+from analysis.refusals import Refusal
 from analysis.targets import Goal, Target
 
 BASE, A, B = frozenset[str](), frozenset("a"), frozenset("b")

@@ -7,7 +7,9 @@ import pytest
 
 from ablations.designs import arms_of
 from ablations.factors import FACTOR_NAMES, select
-from analysis.effects import Alias, FactorEffect, effects_of
+from analysis.aliases import Alias
+from analysis.answers import disagreements
+from analysis.effects import FactorEffect, effects_of
 from analysis.observations import Observations, from_scores
 
 Arm = frozenset[str]
@@ -172,3 +174,23 @@ def test_hard_classes_are_corrected_apart_from_the_others() -> None:
     verdicts = {effect.effect: effect.verdict for effect in together.main if effect.class_name == "rust"}
     assert verdicts["focal"] == "up"
     assert verdicts["pooling"] == "none shown"
+
+
+def test_seeds_that_disagree_are_told() -> None:
+    generator = np.random.default_rng(2)
+    arms = [frozenset(on) for size in range(4) for on in combinations("abc", size)]
+    sizes = {"0": 0.2, "1": 0.0, "2": -0.1}  # the effect of a, seed by seed
+    scores = {
+        (arm, seed): sizes[seed] * ("a" in arm) + 0.1 * ("b" in arm) + 0.005 * float(generator.normal())
+        for arm in arms
+        for seed in sizes
+    }
+    found = effects_of([from_scores("rust", "abc", scores)], hard=["rust"])
+    a = by_name(found.main)["a"]
+    assert {seed: round(size, 1) for seed, size in a.by_seed.items()} == {"0": 0.2, "1": 0.0, "2": -0.1}
+    assert a.over_seeds is not None and a.over_seeds.degrees == 2
+    assert a.over_seeds.error == pytest.approx(0.088, abs=0.005)  # deviation .153 of three seeds
+    (sentence,) = disagreements(found.main)
+    assert sentence.startswith("The seeds disagree on a of rust (p 0.017)")
+    alike = effects_of([study(design("fractional-16"), noise=0.01)], hard=["x"])
+    assert disagreements(alike.main) == []

@@ -2,8 +2,8 @@ import numpy as np
 import optuna
 import pytest
 
-from analysis.effects import Refusal
 from analysis.importance import Contour, Importance, contour_of, importance_of, open_ledger
+from analysis.refusals import Refusal
 from experiments.errors import UserError
 from experiments.studies import Search, Study, write_study
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.bootstrap import over_blocks
-from analysis.effects import Refusal
 from analysis.observations import Observations, from_scores
+from analysis.refusals import Refusal
 from analysis.shapley import Shapley, shapley_of, shapley_weights
 
 

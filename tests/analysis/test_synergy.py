@@ -3,8 +3,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from analysis.effects import Refusal
 from analysis.observations import Observations, from_scores
+from analysis.refusals import Refusal
 from analysis.synergy import Synergy, synergy_of
 
 
