@@ -17,7 +17,8 @@ from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
 
-WIDTH = 90  # of a table at least, so that titles are not folded to a few short columns
+_MOST_ARMS = 12
+_WIDTH = 90  # of a table at least, so that titles are not folded to a few short columns
 _STYLES = {
     "up": "green", "down": "red", "met": "green", "missed": "red", "underpowered": "yellow", "undefined": "yellow",
     "synergy": "green", "antagonism": "red",
@@ -110,6 +111,9 @@ def print_targets(answers: Answers, console: Console) -> None:
         if isinstance(found, ClassAttainment):
             console.print(_target_table(found))
             console.print(Text(f"Best arm of {found.class_name}: {found.best.note}."))
+            if len(found.arms) > _MOST_ARMS:
+                rest = len(found.arms) - _MOST_ARMS
+                console.print(Text(f"{rest} arms with lower APs are in targets.csv."))
             for note in found.notes:
                 console.print(Text(f"{note[0].upper()}{note[1:].rstrip('.')}."))
     attained = [arm for found in answers.targets if isinstance(found, ClassAttainment) for arm in found.arms]
@@ -174,16 +178,17 @@ def _target_table(found: ClassAttainment) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for target in found.goal.targets:
         table.add_column(target.label, no_wrap=True)
-    for arm in found.arms:
-        table.add_row(arm.arm, *_target_cells(arm, ""))
+    highest = sorted(found.arms, key=lambda arm: -arm.mean.value)[:_MOST_ARMS]
+    for arm in (arm for arm in found.arms if arm in highest):
+        table.add_row(arm.arm, *_target_cells(arm))
     if found.best.candidates > 1:
         table.add_section()
         best = found.best.attainment
-        table.add_row(f"best: {best.arm}", *_target_cells(best, "at least "))
+        table.add_row(f"best: {best.arm}", *_target_cells(best, bound=True))
     return table
 
 
-def _target_cells(arm: ArmAttainment, sign: str) -> list[Text]:
+def _target_cells(arm: ArmAttainment, *, bound: bool = False) -> list[Text]:
     ratio = Text("-")
     if arm.ratio is not None:
         ratio = Text(f"{arm.ratio.value:.2f}x")
@@ -194,7 +199,7 @@ def _target_cells(arm: ArmAttainment, sign: str) -> list[Text]:
     for target in arm.targets:
         text = _styled(target.verdict)
         if target.probability is not None:
-            text.append(f"\nP {sign}{target.probability:.2f}", style="dim")
+            text.append(f"\nP {_probability(target.probability, bound=bound)}", style="dim")
         targets.append(text)
     return [_two_lines(arm.change), ratio, *targets]
 
@@ -217,7 +222,7 @@ def _print_refusals(refusals: Iterable[Refusal], console: Console) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(title=Text(title), min_width=WIDTH, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    return Table(title=Text(title), min_width=_WIDTH, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
 
 
 def _two_lines(estimate: Estimate) -> Text:
@@ -229,6 +234,12 @@ def _interval(estimate: Estimate, *, between: str = " ") -> Text:
     if estimate.low is not None and estimate.high is not None:
         text.append(f"{between}{estimate.low:+.3f} to {estimate.high:+.3f}", style="dim")
     return text
+
+
+def _probability(value: float, *, bound: bool) -> str:
+    if bound:
+        return f"≥ {min(value, 0.99):.2f}"
+    return ">.99" if value > 0.995 else "<.01" if value < 0.005 else f"{value:.2f}"
 
 
 def _p(value: float | None) -> str:
