@@ -141,7 +141,8 @@ def _on(entry: StudyRun) -> Arm:
 
 
 def _is_combination(entry: StudyRun) -> bool:
-    return not entry.sampled and (bool(_on(entry)) or entry.arm == BASELINE)
+    """Controls and arms with further settings have names of their own."""
+    return not entry.sampled and entry.arm == arm_name(_on(entry), tuple(entry.levels))
 
 
 def _why_left_out(run: Run, model: Model) -> str | None:

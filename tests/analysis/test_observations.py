@@ -1,5 +1,6 @@
 import pytest
 
+from analysis.answers import answers_of
 from analysis.effects import effects_of
 from analysis.observations import arm_name, observe
 from analysis.results import load_study
@@ -46,6 +47,23 @@ def test_what_is_left_out_is_told(study, add_run):
     }
     (refusal,) = effects_of([observed.classes["all"]], hard=[]).refusals
     assert refusal.reason == "only one arm has a completed run: there is nothing to compare"
+
+
+def test_an_arm_with_further_settings_is_not_taken_for_one_without(study, add_run):
+    add_run("baseline", *FIVE)
+    add_run("focal", *FIVE)
+    add_run("focal-inverted", 0.9, 0.9, 0.9, 0.9, 0.9, levels={"focal": "on"})
+    observed = observe(load_study(study))
+    assert observed.classes["all"].values.tolist() == pytest.approx([0.3, 0.3])
+    assert observed.notes == ("focal-inverted, seed 0, is left out of effects: it is no combination of factor levels.",)
+
+
+def test_a_sampled_study_has_no_effects(study, add_run):
+    add_run("baseline", *FIVE)
+    add_run("trial-1", *FIVE, sampled=True)
+    answers = answers_of(load_study(study))
+    assert {refusal.reason for refusal in answers.effects.refusals} == {"the study switches no factor"}
+    assert answers.effects.main == ()
 
 
 def test_a_seed_with_two_splits_is_two_blocks(study, add_run):
