@@ -199,7 +199,7 @@ def main() -> None:
         tally = measure(scenario, studies=options.studies, seed=options.seed)
         coverage.add_row(scenario.name, *(_percent(tally.coverage(name)) for name in QUANTITIES))
         alarms.add_row(scenario.name, *(_percent(tally.rate(name)) for name in ALARMS))
-    console = Console(width=150)
+    console = Console(width=165)
     console.print(coverage)
     console.print(alarms)
 
