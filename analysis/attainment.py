@@ -16,7 +16,8 @@ from analysis.contrasts import Matrix
 from analysis.fits import LEVEL, Estimate, Fit, fit_arms
 from analysis.observations import Arm, Observations, arm_name
 from analysis.refusals import Refusal
-from analysis.targets import NEAR_ZERO, Goal, Target
+from analysis.targets import Goal, Target
+from experiments.goals import NEAR_ZERO
 
 Verdict = Literal["met", "missed", "underpowered", "undefined"]
 _LARGEST_RATIO = 1e4
