@@ -96,7 +96,8 @@ class MultiViewSoftTeacher(SoftTeacher):
         """
         boxes = [sample.gt_instances for sample in samples]
         labels, scores, uncertainties = (
-            torch.cat([one[field] for one in boxes]) for field in ("labels", "scores", "reg_uncs")
+            torch.cat([one[field].flatten() for one in boxes])  # the library gives uncertainties of no boxes as (0, 4)
+            for field in ("labels", "scores", "reg_uncs")
         )
         thresholds = self.semi_train_cfg
         figures = {

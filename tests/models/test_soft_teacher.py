@@ -118,6 +118,29 @@ def test_boxes_are_counted_before_and_after_each_threshold(build_model: Build, t
     assert model.teacher.roi_head.predict.__name__ == "predict"  # nothing is left of the recording
 
 
+def test_views_without_pseudo_boxes_are_counted_beside_others(build_model: Build, tiny_batch: Build) -> None:
+    """By the library's own uncertainty: the teacher finds a box in every other view alone."""
+    model = build_model().train()
+    head, turn = model.teacher.roi_head, iter(range(100))
+    predict = head.predict
+
+    def every_other(x: Any, proposals: Any, samples: Any, rescale: bool = False) -> Any:
+        if head.test_cfg is None:  # jittered boxes, of which the spread is taken
+            return predict(x, proposals, samples, rescale=rescale)
+        return [
+            InstanceData(
+                bboxes=torch.tensor([[4.0, 10.0, 24.0, 50.0]]).repeat(found, 1), scores=torch.full((found,), 0.9),
+                labels=torch.zeros(found).long(),
+            )
+            for found in (next(turn) % 2 for _ in samples)
+        ]  # fmt: skip
+
+    head.predict = every_other
+    losses = model.loss(*tiny_batch(model))
+    assert float(losses["teacher_boxes_per_view"]) == float(losses["pseudo_boxes_per_view"]) == 0.5
+    assert float(losses["pseudo_uncertainty_per_view"]) > 0
+
+
 @pytest.mark.parametrize(
     ("threshold", "changes", "stays"),
     [
