@@ -118,6 +118,7 @@ def test_boxes_are_counted_before_and_after_each_threshold(build_model: Build, t
     assert model.teacher.roi_head.predict.__name__ == "predict"  # nothing is left of the recording
 
 
+@pytest.mark.filterwarnings("ignore:std")  # the library takes the spread of no boxes
 def test_views_without_pseudo_boxes_are_counted_beside_others(build_model: Build, tiny_batch: Build) -> None:
     """By the library's own uncertainty: the teacher finds a box in every other view alone."""
     model = build_model().train()
