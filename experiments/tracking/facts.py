@@ -16,7 +16,7 @@ T = TypeVar("T")
 JobType = Literal["burn-in", "arm", "sample"]
 
 # Two parts or more behind a slash or a tilde that begins a path, not an address (``open-mmlab://detectron2/x``).
-_PATH = re.compile(r"(?<![\w/:.~-])(?:~[\w.-]*)?(?:/[^/\s'\",;:()\[\]]+)+/([^/\s'\",;:()\[\]]*)")
+_PATH = re.compile(r"(?<![\w/.~-])(?:~[\w.-]*)?(?:/[^/\s'\",;:()\[\]]+)+/([^/\s'\",;:()\[\]]*)")
 _OF_THE_ATTEMPT = ("work_dir", "experiment_name", "resume", "load_from")
 
 

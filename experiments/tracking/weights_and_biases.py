@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+# wandb reports its own errors and usage whatever the mode; it looks here when it is imported.
+os.environ["WANDB_ERROR_REPORTING"] = "false"
+
 import wandb
 
 from experiments.errors import UserError
@@ -40,6 +43,8 @@ class WeightsAndBiases:
 
     def __init__(self, facts: Facts) -> None:
         online = os.environ.get("WANDB_MODE") == "online"
+        settings = private_settings(facts.folder, online=online)
+        wandb.setup(settings)  # starts wandb's process, once; what it asks a server before a run, it asks as silently
         logging.getLogger("wandb").setLevel(logging.CRITICAL)
         if online and not wandb.login(prompt=False, verify=False):
             raise UserError("WANDB_MODE is online, but there is no key: call wandb login, or set WANDB_API_KEY.")
@@ -49,7 +54,7 @@ class WeightsAndBiases:
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or PROJECT, group=facts.group, name=facts.name, id=facts.identity,
             job_type=facts.job_type, tags=list(facts.tags), config=dict(facts.config), resume="allow", reinit="create_new",
-            settings=private_settings(facts.folder, online=online),
+            settings=settings,
         )  # fmt: skip
         # Tables log artifacts of their own, by this method too.
         relocated = _relocated(self._run.log_artifact, Path.cwd() if online else facts.folder)
@@ -120,7 +125,7 @@ def aggregation(name: str) -> Literal["max", "min", "last"]:
     """Which of its values a figure is summed up by: the highest AP, the lowest loss, the last of anything else."""
     if name.endswith(("/AP", "/AP50")):
         return "max"
-    return "min" if "loss" in name.rpartition("/")[2] else "last"
+    return "min" if name.startswith("train/") and "loss" in name.split("/")[1] else "last"
 
 
 def _relocated(log: Callable[..., Any], base: Path) -> Callable[..., Any]:
