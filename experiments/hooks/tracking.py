@@ -15,7 +15,7 @@ from experiments.hooks.record import peak_memory_mb
 from experiments.ranks import unwrapped
 from experiments.records import Alarm, Gate, Record
 from experiments.tracking.choice import Tracking
-from experiments.tracking.facts import facts_of, notice_of, summary_of
+from experiments.tracking.facts import facts_of, notice_of, summary_of, told
 from experiments.tracking.pictures import TeacherSheets
 from experiments.tracking.trackers import Trackers
 
@@ -109,7 +109,7 @@ class TrackingHook(Hook):
                 trackers.sheets(name, sheets, runner.iter)
         except Exception as error:  # whatever it is, pictures are not worth a run
             self._draws = False
-            self._warn(f"Pictures for trackers are switched off, the run goes on ({type(error).__name__}: {error}).")
+            self._warn(f"Pictures for trackers are switched off, the run goes on ({told(error)}).")
 
     def _notify(self, iteration: int) -> None:
         for key, happened in self._happened().items():

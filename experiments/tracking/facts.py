@@ -112,3 +112,8 @@ def summary_of(record: Record) -> dict[str, Plain]:
     summary |= {f"seconds/{name}": seconds for name, seconds in record.seconds.items()}
     summary |= {"peak_memory_mb": record.peak_memory_mb, "num_tokens": record.num_tokens}
     return {name: figure for name, figure in summary.items() if figure is not None}
+
+
+def told(error: Exception) -> str:
+    """An error in one line."""
+    return without_paths(" ".join(f"{type(error).__name__}: {error}".split()))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from experiments.tracking.choice import open_tracker
-from experiments.tracking.facts import Facts, without_paths
+from experiments.tracking.facts import Facts, told
 from experiments.tracking.tracker import Notice, Plain, Sheet, Tracker
 
 
@@ -59,5 +59,4 @@ class Trackers:
             call()
         except Exception as error:
             self._open.pop(name, None)
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            self._tell(f"Tracking with {name} is switched off, the run goes on ({without_paths(what)}).")
+            self._tell(f"Tracking with {name} is switched off, the run goes on ({told(error)}).")

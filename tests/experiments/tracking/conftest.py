@@ -95,7 +95,9 @@ class Server(ThreadingHTTPServer):
         """The data of a GraphQL answer."""
         project = {"id": "P", "name": "project", "entity": {"id": "E", "name": "team"}}
         if operation == "Viewer":
-            return {"viewer": {"id": "U", "entity": "team", "flags": "{}", "teams": {"edges": []}, "username": "somebody"}}
+            return {
+                "viewer": {"id": "U", "entity": "team", "flags": "{}", "teams": {"edges": []}, "username": "somebody"}
+            }
         if operation == "RunResumeStatus":
             steps = [line["_step"] for line in self.history()]
             tail = json.dumps([json.dumps({"_step": max(steps, default=0)})])

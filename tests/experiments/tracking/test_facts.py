@@ -18,7 +18,12 @@ def make_record(**options: Any) -> Record:
 
 
 def test_facts_name_study_arm_factors_config_and_data() -> None:
-    settings = {"work_dir": "/home/ada/runs/x", "experiment_name": "x-17", "data_root": "/home/ada/data/cpu", "views": (8,)}
+    settings = {
+        "work_dir": "/home/ada/runs/x",
+        "experiment_name": "x-17",
+        "data_root": "/home/ada/data/cpu",
+        "views": (8,),
+    }
     facts = facts_of(make_record(), group="s", sampled=False, settings=settings, folder=Path("run"), begins=7)
     assert (facts.name, facts.group, facts.job_type, facts.tags) == ("focal-seed3", "s", "arm", ("focal",))
     assert facts.settings == {"data_root": "cpu", "views": [8]}
@@ -31,7 +36,8 @@ def test_facts_name_study_arm_factors_config_and_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "sampled", "job_type"), [("burn_in", False, "burn-in"), ("arm", True, "sample"), ("burn_in", True, "burn-in")]
+    ("kind", "sampled", "job_type"),
+    [("burn_in", False, "burn-in"), ("arm", True, "sample"), ("burn_in", True, "burn-in")],
 )
 def test_job_types(kind: str, sampled: bool, job_type: str) -> None:
     facts = facts_of(make_record(kind=kind), group="s", sampled=sampled, settings={}, folder=Path(), begins=0)

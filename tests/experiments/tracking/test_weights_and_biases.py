@@ -135,7 +135,9 @@ def test_settings_and_tables_are_artifacts_whose_files_are_in_the_run_folder(who
     assert content[picture["path"]].startswith(b"\xff\xd8")  # a JPEG
 
 
-def test_nothing_is_sent_offline_and_nothing_names_machine_or_user(server: Any, tmp_path: Path, records_in: Read) -> None:
+def test_nothing_is_sent_offline_and_nothing_names_machine_or_user(
+    server: Any, tmp_path: Path, records_in: Read
+) -> None:
     """A planted home, user and key; every address, and every way out through a proxy, leads to the stand-in server."""
     home = tmp_path / "planted-home"
     folder = home / "lab" / "runs" / "x"
@@ -186,7 +188,9 @@ def test_wandbs_own_reader_takes_an_offline_run_from_its_folder(server: Any, who
         **kept, "HOME": str(tmp_path), "WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false",
     }  # fmt: skip
     command = [sys.executable, "-m", "wandb", "sync", "--yes"]
-    done = subprocess.run(command, cwd=whole_run, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command, cwd=whole_run, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert {asked["groupName"] for asked in server.variables("UpsertBucket")} >= {"ablation-focal"}
     assert [line["_step"] for line in server.history()] == [2, 4, 6]
