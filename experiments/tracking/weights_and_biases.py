@@ -116,7 +116,7 @@ def private_settings(folder: Path, *, online: bool) -> wandb.Settings:
         host="", username="", email="", program="", x_executable="python",
         x_disable_meta=True, x_disable_stats=True, x_disable_machine_info=True, x_save_requirements=False,
         save_code=False, disable_code=True, disable_git=True, disable_job_creation=True, label_disable=True,
-        console="off", silent=True, x_log_level=logging.ERROR, init_timeout=_PATIENCE, finish_timeout=_PATIENCE,
+        console="off", silent=True, init_timeout=_PATIENCE, finish_timeout=_PATIENCE,
         max_end_of_run_history_metrics=0, max_end_of_run_summary_metrics=0,
     )  # fmt: skip
 

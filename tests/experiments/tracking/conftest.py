@@ -5,6 +5,7 @@ import json
 import re
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,11 +39,19 @@ def facts(tmp_path: Path) -> Callable[..., Facts]:
 def records_in() -> Callable[[Path], list[Any]]:
     """Read a ``.wandb`` file: W&B's own messages in LevelDB's log format, behind 7 bytes that name the format.
 
-    wandb 0.31 has no reader of it in Python; its own one, in ``wandb sync``, is tested against the stand-in server.
+    wandb 0.31 has no reader of it in Python; its own one, in ``wandb sync``, is tested against the stand-in server. Its process
+    writes the last block a moment after ``finish`` returned.
     """
     from wandb.proto import wandb_internal_pb2
 
     def read(path: Path) -> list[Any]:
+        deadline = time.monotonic() + 30
+        while not (records := parsed(path)) or not any(record.HasField("exit") for record in records):
+            assert time.monotonic() < deadline, f"{path} has no end"
+            time.sleep(0.02)
+        return records
+
+    def parsed(path: Path) -> list[Any]:
         data = path.read_bytes()
         assert data.startswith(b":W&B")
         records, at, message = [], 7, b""

@@ -62,7 +62,7 @@ def use(folder: Path, *arguments: str, **environment: str) -> str:
 
 
 @pytest.fixture
-def whole_run(facts: Callable[..., Facts]) -> Path:
+def whole_run(facts: Callable[..., Facts], records_in: Read) -> Path:
     """The folder of a run that was tracked, stopped, and continued."""
     tracker = WeightsAndBiases(facts())
     tracker.scalars({"train/loss": 2.0, "train/lr": 0.1}, 2)
@@ -76,6 +76,8 @@ def whole_run(facts: Callable[..., Facts]) -> Path:
     tracker.scalars({"train/loss": 3.0, "train/lr": 0.3}, 6)
     tracker.scalars({"val/teacher/Broken/AP": 0.4}, 6)
     tracker.finish({"status": "completed", "final/teacher/Broken/AP": 0.4}, ended=True)
+    for path in facts().folder.glob("wandb/offline-run-*/*.wandb"):
+        assert records_in(path)  # all of it is there
     return facts().folder
 
 
