@@ -2,8 +2,8 @@
 
     python -m experiments.benchmarks.tracking [--scale cpu] [--iterations 60] [--repetitions 5] [--interval 10]
 
-trains short runs without validation, the three cases in turn, in one process after a first one that is not counted, and prints
-medians, spread and ratios. A machine that does other work at the time gives ratios that differ more than the trackers do:
+trains short runs that validate at their end, the three cases in turn, in one process, after a first run that is not counted, and
+prints medians, spread and ratios. A machine that does other work at the time gives ratios that differ more than the trackers do:
 the second table is the cost itself, one call at a time, in the same runs: ms per logged interval, per run and per validation.
 """
 
@@ -42,33 +42,33 @@ def measure(
     seconds: dict[str, list[float]] = {case: [] for case in CASES}
     calls: dict[str, dict[str, list[float]]] = {case: defaultdict(list) for case in CASES}
     with TemporaryDirectory() as runs:
-        for repetition in range(-1, repetitions):
-            for case, names in CASES.items():
-                with (
-                    _timed(iterations, interval) as (ends, spent),
-                    patch("experiments.train.chosen_trackers", lambda n=names: n),
-                ):
-                    record = train_run(
-                        config=scale, study="tracking", arm=f"{case.replace(',', '-')}-{repetition}", data=folder,
-                        runs_root=Path(runs), progress=False, delta={
-                            "burn_in": {}, "train_cfg.max_iters": iterations, "train_cfg.val_interval": iterations,
-                            "default_hooks.logger.interval": interval, "default_hooks.checkpoint.interval": 10 * iterations,
-                        },
-                    )  # fmt: skip
-                if record.status != "completed":
-                    raise SystemExit(f"{case}: {record.reason}")
-                if repetition >= 0:
-                    # The first interval of a run warms up; means over intervals hold what is done once in each.
-                    seconds[case].append(median(
-                        (ends[i + interval] - ends[i]) / interval for i in range(interval, len(ends) - interval, interval)
-                    ))  # fmt: skip
-                    for call, durations in spent.items():
-                        calls[case][call] += durations
+        # The first run imports and warms up, for every case: it is the last case once more, and is not counted.
+        for number, case in enumerate([list(CASES)[-1], *list(CASES) * repetitions]):
+            chosen = patch("experiments.train.chosen_trackers", return_value=CASES[case])
+            with _timed(interval) as (ends, spent), chosen:
+                record = train_run(
+                    config=scale, study="tracking", arm=f"run-{number}", data=folder, runs_root=Path(runs), progress=False,
+                    delta={
+                        "burn_in": {}, "train_cfg.max_iters": iterations, "train_cfg.val_interval": iterations,
+                        "default_hooks.logger.interval": interval, "default_hooks.checkpoint.interval": 10 * iterations,
+                    },
+                )  # fmt: skip
+            if record.status != "completed":
+                raise SystemExit(f"{case}: {record.reason}")
+            if number > 0:
+                seconds[case].append(median(_means(ends, interval)))
+                for call, durations in spent.items():
+                    calls[case][call] += durations
     return seconds, calls
 
 
+def _means(ends: list[float], interval: int) -> list[float]:
+    """Seconds of an iteration, averaged over each interval, since logging falls on one in each; the first one warms up."""
+    return [(ends[i + interval] - ends[i]) / interval for i in range(interval - 1, len(ends) - interval, interval)]
+
+
 @contextmanager
-def _timed(iterations: int, interval: int) -> Iterator[tuple[list[float], dict[str, list[float]]]]:
+def _timed(interval: int) -> Iterator[tuple[list[float], dict[str, list[float]]]]:
     """Note when each iteration ends, after all hooks, and how long the tracking hook takes, by call."""
     from experiments.hooks.observer import ObserverHook
     from experiments.hooks.tracking import TrackingHook
