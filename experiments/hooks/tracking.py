@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
-from experiments.hooks.record import peak_memory_mb
+from experiments.monitoring.memory import peak_memory_mb
 from experiments.ranks import unwrapped
 from experiments.records import Alarm, Gate, Record
 from experiments.tracking.choice import Tracking
