@@ -24,12 +24,13 @@ from ablations.storage import hidden, known_url
 from ablations.trials import Entry, Job, Outcome
 from ablations.worker import Place
 from experiments.errors import UserError
+from experiments.exhibits_file import EXHIBITS_NAME
 from experiments.goals import Goals, read_goals
 from experiments.locks import locked
 from experiments.monitoring.gates import judge_scores, settled
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
-from experiments.runs import completed_record, default_split, read_dataset, run_identity
+from experiments.runs import WEIGHTS_NAME, completed_record, default_split, read_dataset, run_identity
 from experiments.studies import Search, Study, StudyRequest, StudyRun, arm_folder, read_study, write_study
 
 PLAN = "plan"
@@ -137,6 +138,7 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
         has_test = (place.data / "annotations" / "test.json").exists()
         score = partial(evaluate, data=place.data, console=console) if has_test else None
         write_judgement(study, entries, runs_root=place.runs_root, score=score)
+    exhibit(study, place, console)
     if any(entry.state == "completed" for entry in entries):
         from analysis.table import report_study
 
@@ -150,6 +152,26 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
             style="red", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     return not failed
+
+
+def exhibit(study: Study, place: Place, console: Console) -> None:
+    """Have curves and pictures made of the baseline and of the arm with the most factors on, of the first seed, once.
+
+    Of a run that was trained on another machine, which has its weights, none are made.
+    """
+    first = min((run.seed for run in study.runs), default=0)
+    runs = [run for run in study.runs if run.seed == first and run.identity]
+    most = max(runs, key=lambda run: list(run.levels.values()).count("on"), default=None)
+    for run in (run for run in runs if run.arm == BASELINE or run is most):
+        folder = arm_folder(place.runs_root, run.identity)
+        if not (folder / WEIGHTS_NAME).exists() or (folder / EXHIBITS_NAME).exists():
+            continue
+        from experiments.exhibits import exhibit_run
+
+        try:
+            exhibit_run(folder, data=place.data)
+        except UserError as error:
+            console.print(f"No curves and pictures of {run.arm}: {error}", markup=False, soft_wrap=True)
 
 
 def evaluate(folder: Path, *, data: Path, console: Console) -> Record:

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from experiments.errors import UserError
-
-WEIGHTS_NAME = "weights.pth"
+from experiments.runs import WEIGHTS_NAME
 
 
 def save_weights(model: nn.Module, folder: Path) -> Path:

@@ -4,6 +4,7 @@ import pickle
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +13,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from experiments.burn_in import WEIGHTS_NAME
 from experiments.config import import_components, load_config, set_path
 from experiments.data.groups import check_image, read_groups
 from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.locks import locked
 from experiments.records import Record, Validation, read_record, write_record
-from experiments.runs import read_dataset, run_identity
+from experiments.runs import WEIGHTS_NAME, read_dataset, run_identity
 from experiments.tokens import NUM_TOKENS
 
 Split = Literal["val", "test"]
@@ -42,12 +42,7 @@ def evaluate_run(folder: Path, *, data: Path, split: Split = "test") -> list[Val
         UserError: the run is not completed; data or config are not those it was trained with; the data set lacks the
             split, or images of it are unfit; the weights are missing or do not fit.
     """
-    record = read_record(folder)
-    if record.status != "completed":
-        raise UserError(
-            f"The run in {folder} is {record.status}: only a completed run can be scored, so train it first."
-        )
-    _check_origin(record, folder, data)
+    completed_run(folder, data)
     with locked(folder):  # no two processes score the same run
         record = read_record(folder)
         if not _scores(record, split):
@@ -56,16 +51,39 @@ def evaluate_run(folder: Path, *, data: Path, split: Split = "test") -> list[Val
     return _scores(record, split)
 
 
-def _measured(record: Record, folder: Path, data: Path, split: Split) -> list[Validation]:
-    """Score the weights of a run on a split."""
+def completed_run(folder: Path, data: Path) -> Record:
+    """The record of a completed run on these data.
+
+    Raises:
+        UserError: it is not completed, or data or config are not those it was trained with.
+    """
+    record = read_record(folder)
+    if record.status != "completed":
+        raise UserError(
+            f"The run in {folder} is {record.status}: only a completed run can be scored, so train it first."
+        )
+    _check_origin(record, folder, data)
+    return record
+
+
+def settings_of(record: Record, data: Path, split: Split) -> Any:
+    """The config of a run as it was trained, with its validation on a split.
+
+    Raises:
+        UserError: the data set lacks the split, or images of it are unfit.
+    """
     settings = load_config(record.config, record.delta)
     fit_to_data(settings, read_dataset(data), data)
     if record.num_tokens is not None:
         set_path(settings, NUM_TOKENS, record.num_tokens)
-    part = settings.val_dataloader.dataset
-    part.ann_file = f"annotations/{split}.json"
+    settings.val_dataloader.dataset.ann_file = f"annotations/{split}.json"
     _check_split(settings, data)
-    metrics = score_weights(settings, folder / WEIGHTS_NAME)
+    return settings
+
+
+def _measured(record: Record, folder: Path, data: Path, split: Split) -> list[Validation]:
+    """Score the weights of a run on a split."""
+    metrics = score_weights(settings_of(record, data, split), folder / WEIGHTS_NAME)
 
     # It imports mmdet, which needs the operators that came with the components.
     from experiments.hooks.record import validation_of
@@ -111,8 +129,13 @@ def _check_split(settings: Any, data: Path) -> None:
         check_image(view)
 
 
-def score_weights(settings: Any, weights: Path) -> dict[str, float]:
+def score_weights(settings: Any, weights: Path, *, look: Callable[[Runner], None] | None = None) -> dict[str, float]:
     """Run a config's validation loop, on the data that it names, with these weights; figures are named ``teacher/Broken/AP``.
+
+    Args:
+        settings: the config; changed in place.
+        weights: a completed run's.
+        look: is called with the runner afterwards.
 
     Raises:
         UserError: the weights are missing or do not fit.
@@ -135,6 +158,8 @@ def score_weights(settings: Any, weights: Path) -> dict[str, float]:
         try:
             _load(runner.model, weights)
             runner.val()
+            if look is not None:
+                look(runner)
         finally:
             release(settings.experiment_name)
     return scores.metrics

@@ -14,6 +14,7 @@ from experiments.records import RECORD_NAME, Record, read_record
 
 DATASET_NAME = "dataset.json"
 TRUTH_NAME = "annotations/train_unlabeled_truth.json"
+WEIGHTS_NAME = "weights.pth"
 BURN_IN_STUDY = "burn-in"
 
 

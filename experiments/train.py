@@ -12,7 +12,6 @@ import torch
 from mmengine.dist import get_world_size
 
 from experiments.attempts import Job, has_checkpoint, train, write
-from experiments.burn_in import WEIGHTS_NAME
 from experiments.checks import check_buildable, check_data
 from experiments.clock import Clock
 from experiments.config import import_components, load_config
@@ -29,6 +28,7 @@ from experiments.ranks import first_rank, join, share_batch
 from experiments.records import RECORD_NAME, Data, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
+    WEIGHTS_NAME,
     burn_in_name,
     completed_record,
     default_split,

@@ -16,14 +16,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from experiments.burn_in import WEIGHTS_NAME
 from experiments.config import load_config
 from experiments.evaluate import score_weights
 from experiments.fitting import fit_to_data
 from experiments.paths import runs_root
 from experiments.prepare import prepared_data
 from experiments.records import Record
-from experiments.runs import read_dataset, run_folder
+from experiments.runs import WEIGHTS_NAME, read_dataset, run_folder
 
 STUDY = "mixed-views"
 

@@ -8,7 +8,7 @@ from experiments.data.groups import Group, read_groups
 from experiments.data.splits import read_parts
 from experiments.errors import UserError
 from experiments.records import RECORD_NAME, read_record
-from experiments.runs import TRUTH_NAME, burn_in_folder, completed_record
+from experiments.runs import TRUTH_NAME, WEIGHTS_NAME, burn_in_folder, completed_record
 
 Split = Literal["train_unlabeled_truth", "val", "train_labeled"]
 
@@ -28,8 +28,6 @@ def burn_in_weights(
 
 def weights_in(path: Path) -> Path:
     """The weights file of a run folder; a file stands for itself."""
-    from experiments.burn_in import WEIGHTS_NAME
-
     return path / WEIGHTS_NAME if path.is_dir() else path
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -384,3 +385,30 @@ def test_how_runs_are_watched_reaches_them(laboratory: Laboratory) -> None:
     result = laboratory.run("--factors", "focal", "--memory-budget", "much")
     assert result.exit_code == 2
     assert "--memory-budget 'much' is no amount of memory" in result.stderr
+
+
+def test_the_baseline_and_the_fullest_arm_of_the_first_seed_are_exhibited_once(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    def exhibit_run(folder: Path, *, data: Path) -> None:
+        assert data == laboratory.data
+        shown.append(read_record(folder).arm)
+        if len(shown) == 1:
+            raise UserError("the weights are cut short.")
+        (folder / "exhibits.json").touch()
+
+    module = ModuleType("experiments.exhibits")
+    monkeypatch.setattr(module, "exhibit_run", exhibit_run, raising=False)
+    monkeypatch.setitem(sys.modules, "experiments.exhibits", module)
+    options = ("--design", "leave-one-out", "--factors", "focal,anchors", "--seeds", "2")
+    laboratory.run(*options)
+    assert shown == []  # their weights are on another machine
+    for weights in (laboratory.root / "arms").iterdir():
+        (weights / "weights.pth").touch()
+    result = laboratory.run(*options)
+    assert (shown, result.exit_code) == (["baseline", "focal+anchors"], 0)
+    assert "No curves and pictures of baseline: the weights are cut short." in result.stdout
+    laboratory.run(*options)
+    assert shown == ["baseline", "focal+anchors", "baseline"]
