@@ -1,6 +1,8 @@
 """The command line of the analysis. Heavy imports happen inside the commands, so that ``--help`` is quick."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +13,20 @@ from experiments.paths import runs_root
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+Name = Annotated[str, typer.Option("--study", help="Name of the study: a folder of the runs root.")]
+RunsRoot = Annotated[Path | None, typer.Option("--runs-root", help="Folder of all studies; default: $RUNS or runs/.")]
+Scores = Annotated[Literal["teacher", "student"], typer.Option("--model", help="Whose scores to show.")]
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Tells a user's mistake in one sentence on standard error and exits with status 2."""
+    try:
+        yield
+    except UserError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+
 
 @app.callback()
 def main() -> None:
@@ -19,11 +35,9 @@ def main() -> None:
 
 @app.command()
 def table(
-    study: Annotated[str, typer.Option(help="Name of the study: a folder of the runs root.")],
-    runs: Annotated[
-        Path | None, typer.Option("--runs-root", help="Folder of all studies; default: $RUNS or runs/.")
-    ] = None,
-    model: Annotated[Literal["teacher", "student"], typer.Option(help="Whose scores to show.")] = "teacher",
+    study: Name,
+    runs: RunsRoot = None,
+    model: Scores = "teacher",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
 ) -> None:
     """Print every arm's AP per class and the verdict on every target; write the CSV files and the charts."""
@@ -32,13 +46,30 @@ def table(
     from analysis import results, table
     from analysis.summary import as_plain
 
-    try:
-        folder = results.find_study(study, runs if runs is not None else runs_root())
+    with telling():
+        folder = results.find_study(study, runs or runs_root())
         if as_json:
             summary, files = table.write_report(folder, model=model)
             typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
         else:
             table.report_study(folder, console=Console(markup=False), model=model)
-    except UserError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from None
+
+
+@app.command()
+def report(
+    study: Name,
+    runs: RunsRoot = None,
+    model: Scores = "teacher",
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write the study's report, one HTML file that needs no network, with its tables and charts."""
+    import webbrowser
+
+    from analysis import results
+    from analysis.report.build import write_html
+
+    with telling():
+        path = write_html(results.find_study(study, runs or runs_root()), model=model)
+        typer.echo(f"Report: {path}")
+        if show:
+            webbrowser.open(path.resolve().as_uri())
