@@ -43,12 +43,14 @@ def _on_goal(goal: Goal, arms: Sequence[ArmSummary]) -> str:
     best, figures = max(judged, key=lambda pair: pair[1].ratio or 0.0)
     told = f"{figures.baseline:.3f} to {figures.value:.3f}, {figures.ratio:.2f}x"
     met = [sum(one.judgements[place].verdict == "met" for _, one in judged) for place in range(len(goal.targets))]
-    clause = f"{_name(goal)} exceeded {goal.targets[0].label} of the baseline's AP in {_of(met[0], len(judged))} arms"
-    if met[0]:
-        clause += "".join(
-            f" and {target.label} in {met[place] or 'none'}" for place, target in enumerate(goal.targets) if place
-        )
-    return f"{clause} (best: {best.label}, {told})"
+    others = list(zip(goal.targets, met, strict=True))[1:]
+    bound = f"{goal.targets[0].label} of the baseline's AP"
+    if len(judged) == 1:
+        also = "".join(f" {'and' if n else 'but not'} {target.label}" for target, n in others)
+        clause = f"{_name(goal)} exceeded {bound}{also}" if met[0] else f"{_name(goal)} did not exceed {bound}"
+        return f"{clause} ({best.label}, {told})"
+    also = "".join(f" and {target.label} in {n or 'none'}" for target, n in others) if met[0] else ""
+    return f"{_name(goal)} exceeded {bound} in {_of(met[0], len(judged))} arms{also} (best: {best.label}, {told})"
 
 
 def _untold(summary: Summary, limits: Sequence[str]) -> str:
