@@ -1,6 +1,7 @@
 """The command line of the analysis. Heavy imports happen inside the commands, so that ``--help`` is quick."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,3 +74,42 @@ def report(
         typer.echo(f"Report: {path}")
         if show:
             webbrowser.open(path.resolve().as_uri())
+
+
+@app.command()
+def dashboard(
+    study: Name,
+    runs: RunsRoot = None,
+    storage: Annotated[
+        str | None, typer.Option(envvar="STORAGE", help="The ledger's database, if not what the study says.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    remote: Annotated[bool, typer.Option("--allow-remote", help="Allow a --host that other machines reach.")] = False,
+) -> None:
+    """Serve the study's report and Optuna's dashboard on this machine, until Ctrl-C; with WANDB_MODE=online, update it in W&B."""
+
+    from analysis import results
+    from analysis.dashboard import serve_study
+    from analysis.publish import publish_study
+
+    with telling():
+        folder = results.find_study(study, runs or runs_root())
+        if os.environ.get("WANDB_MODE") == "online":
+            publish_study(folder, tell=typer.echo)
+            return
+        serve_study(folder, storage=storage or None, host=host, remote=remote, tell=typer.echo)
+
+
+@app.command("sync")
+def sync_runs(
+    study: Annotated[
+        str | None, typer.Option("--study", help="Its runs and burn-ins alone; default: all runs.")
+    ] = None,
+    runs: RunsRoot = None,
+) -> None:
+    """Upload the W&B runs that were kept offline; what is uploaded already is left alone."""
+    from analysis.sync import sync
+
+    with telling():
+        if not sync(runs or runs_root(), study, tell=typer.echo):
+            raise typer.Exit(1)

@@ -14,9 +14,11 @@ from analysis.report.svg import inline
 from analysis.report.verdict import verdict_of
 from analysis.results import Model, Run, arm_order, load_study
 from analysis.results import Study as Results
-from analysis.summary import Summary
+from analysis.summary import Summary, summarise
 from analysis.table import write_report
+from analysis.targets import BASELINE
 from experiments.records import RECORD_NAME, read_record
+from experiments.search_file import read_search
 from experiments.studies import Study, arm_folder, read_study
 
 REPORT_NAME = "report.html"
@@ -50,6 +52,16 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
     temporary.write_text(render(page), encoding="utf-8")
     os.replace(temporary, path)
     return path
+
+
+def verdict_and_baseline(folder: Path) -> tuple[tuple[str, str], dict[str, float | None]]:
+    """The two sentences of a study's verdict, and its baseline's mean AP (teacher, val) by class; raises as `write_html`."""
+    results = load_study(folder)
+    summary = summarise(results, model="teacher", result=read_search(folder) if results.search else None)
+    baseline = next((arm.cells for arm in summary.arms if arm.arm == BASELINE), {})
+    return verdict_of(summary, limits=limits_of(levels_of(results))), {
+        name: cell.mean for name, cell in baseline.items()
+    }
 
 
 def page_of(
