@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.charts import highlighted
 from analysis.results import SPLIT, Model, Run, Study
 from analysis.targets import BASELINE
 from experiments.goals import OVERALL
@@ -38,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """How a gate ended for an arm, drawn on its curve at the first point from the milestone on."""
+    """How a gate ended for an arm with a colour, drawn on its curve at the first point from the milestone on."""
 
     arm: str
     iteration: int
@@ -79,7 +80,10 @@ def learning_curves(study: Study) -> Curves | None:
         dashed = _mean_curves(study.completed, partial(_aps, model="student", name=name))
         gates = _gates(study, name)
         marks = tuple(
-            mark for arm, points in solid.items() for gate in gates.get(arm, []) if (mark := _mark(arm, gate, points))
+            mark
+            for arm, points in solid.items()
+            for gate in gates.get(arm, [])
+            if arm in arms and (mark := _mark(arm, gate, points))
         )
         milestones = tuple(sorted({gate.milestone for found in gates.values() for gate in found}))
         lines = (*_lines(dashed, arms, dashed=True), *_lines(solid, arms, dashed=False))
@@ -158,24 +162,6 @@ def write_curves(curves: Curves, folder: Path) -> list[Path]:
         return save_figure(figure, folder, curves.name)
 
 
-def highlighted(finals: Mapping[str, Sequence[float | None]]) -> list[str]:
-    """The arms that get a colour: all, or, of more than seven, the baseline and those that end highest; pure.
-
-    Args:
-        finals: final APs of each arm in the classes that count, which are averaged; the baseline's key is ``baseline``.
-    """
-    if len(finals) <= _COLOURED:
-        return list(finals)
-
-    def height(arm: str) -> float:
-        known = [value for value in finals[arm] if value is not None]
-        return sum(known) / len(known) if known else -1.0
-
-    best = sorted((arm for arm in finals if arm != BASELINE), key=height, reverse=True)
-    chosen = {BASELINE, *best[: _COLOURED - 1]}
-    return [arm for arm in finals if arm in chosen]
-
-
 def _classes(study: Study) -> tuple[str, ...]:
     return (*(name for name in study.goals.hard if name in study.classes), OVERALL)
 
@@ -187,7 +173,7 @@ def _coloured(study: Study) -> dict[str, int]:
         last = run.record.final("teacher", SPLIT)
         names = [name for name in _classes(study) if name != OVERALL] or [OVERALL]
         finals[run.arm] += [score.ap for name in names if last and (score := last.scores.get(name))]
-    arms = highlighted(finals)
+    arms = highlighted(finals, limit=_COLOURED)
     free = iter(range(1, len(PALETTE)))
     return {arm: 0 if arm == BASELINE else next(free) for arm in arms}
 

@@ -20,6 +20,7 @@ TITLES: dict[GateName, str] = {
     "out_of_memory": "no out-of-memory",
     "falling_loss": "loss falls",
 }
+_SHOWN = 40  # sentences on what failed; more of them are folded
 _Key = tuple[int, GateName, str | None]
 
 
@@ -56,18 +57,20 @@ def gates_section(runs: Sequence[Run]) -> Section:
     caption = "Verdicts by arm and milestone (iteration from which on a line is judged)"
     tables = [Table(caption, ("arm", *map(_heading, keys)), tuple(rows))]
     failed = [(run, gate) for run in judged for gate in run.record.gates if gate.verdict == "failed"]
-    if failed:
-        tables.append(_sentences("What failed", failed))
-    folds = tuple(
+    folds = [
         Fold(
             f"Every verdict of {arm}",
             (_sentences(f"Verdicts of {arm}", [(r, g) for r in members for g in r.record.gates]),),
         )
         for arm, members in arms.items()
-    )
+    ]
+    if failed and len(failed) <= _SHOWN:
+        tables.append(_sentences("What failed", failed))
+    elif failed:
+        folds.insert(0, Fold(f"What failed: {len(failed)} verdicts", (_sentences("What failed", failed),)))
     unjudged = list(dict.fromkeys(run.arm for run in runs if not run.record.gates and run.arm not in arms))
     paragraphs = (f"Without verdicts in their records: {', '.join(unjudged)}.",) if unjudged else ()
-    return Section("monitoring", title, paragraphs=paragraphs, tables=tuple(tables), folds=folds)
+    return Section("monitoring", title, paragraphs=paragraphs, tables=tuple(tables), folds=tuple(folds))
 
 
 def alarms_section(runs: Sequence[Run]) -> Section:

@@ -11,6 +11,7 @@ _INKS = {
     "#c4c4c4": "var(--faint)",
     "#ffffff": "var(--page)",
 }
+_NUMBERS = re.compile(r"-?\d+\.\d{3,}")
 
 
 def inline(svg: str, *, name: str, alt: str) -> str:
@@ -25,6 +26,7 @@ def inline(svg: str, *, name: str, alt: str) -> str:
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
+    text = re.sub(r' (?:d|x|y|points|transform)="[^"]*"', lambda found: _NUMBERS.sub(_rounded, found[0]), text)
     for ink, colour in _INKS.items():
         text = text.replace(ink, colour)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", text)
@@ -32,3 +34,8 @@ def inline(svg: str, *, name: str, alt: str) -> str:
     opening = re.sub(r' (?:width|height|version|xmlns(?::xlink)?)="[^"]*"', "", opening)
     label = html.escape(alt, quote=True)
     return f'{opening} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}">{rest.strip()}'
+
+
+def _rounded(number: re.Match[str]) -> str:
+    """Hundredths of a point are finer than any screen; the page stays small."""
+    return f"{float(number[0]):.2f}"

@@ -24,16 +24,27 @@ def _targets(summary: Summary) -> str:
         return "No target can be judged: the study has no completed run of the baseline."
     if not arms:
         return "No target was judged: only the baseline has results."
-    clauses = [_on_goal(goal, arms) for goal in summary.goals]
+    judged = {goal: _judged(goal, arms) for goal in summary.goals}
+    clauses = [_on_goal(goal, pairs) for goal, pairs in judged.items() if pairs]
+    undefined = [goal for goal, pairs in judged.items() if not pairs]
+    if undefined:
+        reasons = dict.fromkeys(
+            reason for goal in undefined for arm in arms if (reason := _comparison(arm, goal).reason)
+        )
+        which = "its target is" if len(undefined) == 1 else "their targets is"
+        clauses.append(
+            f"whether {listed([_name(goal) for goal in undefined])} reached {which} undefined, since {listed(list(reasons))}"
+        )
     return _sentence("; ".join(clauses))
 
 
-def _on_goal(goal: Goal, arms: Sequence[ArmSummary]) -> str:
+def _judged(goal: Goal, arms: Sequence[ArmSummary]) -> list[tuple[ArmSummary, Comparison]]:
+    """The arms for which the goal's first target is met or missed."""
     compared = [(arm, _comparison(arm, goal)) for arm in arms]
-    judged = [(arm, one) for arm, one in compared if one.judgements[0].verdict != "undefined"]
-    if not judged:
-        reasons = dict.fromkeys(one.reason for _, one in compared if one.reason)
-        return f"whether {_name(goal)} reached its target is undefined, since {'; '.join(reasons)}"
+    return [(arm, one) for arm, one in compared if one.judgements[0].verdict != "undefined"]
+
+
+def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str:
     if goal.class_name == OVERALL:
         kept = sum(one.judgements[0].verdict == "met" for _, one in judged)
         fall = f"{100 * (1 - goal.targets[0].multiple):.0f} %"
@@ -67,7 +78,8 @@ def _untold(summary: Summary, limits: Sequence[str]) -> str:
             f"what {len(summary.unfinished)} unfinished run{'s' * (len(summary.unfinished) > 1)} would have scored"
         )
     clauses.append(f"how any of it carries over to data other than {summary.data}")
-    return _sentence(f"this study cannot tell {listed(clauses) if len(clauses) < 3 else '; '.join(clauses)}")
+    *first, last = clauses
+    return _sentence(f"this study cannot tell {'; '.join([*first, f'nor {last}']) if first else last}")
 
 
 def _comparison(arm: ArmSummary, goal: Goal) -> Comparison:

@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.curves import Mark, draw, highlighted, kept_curves, learning_curves, plot_panel, write_curves
+from analysis.curves import Mark, draw, kept_curves, learning_curves, plot_panel, write_curves
 from analysis.results import load_study
 
 TWO = {"classes": ["Chipped", "Dent"]}
@@ -67,6 +67,14 @@ def test_gates_are_marked_where_they_were_judged(study, add_run):
     assert overall.marks == (Mark("baseline", 100, 0.1, "failed"),)
 
 
+def test_grey_arms_are_not_marked(study, add_run):
+    for number in range(8):
+        steps = curve((1, 0.0), (2, number / 10))
+        add_run(f"arm{number}", validations=steps, gates=[gate(1, "passed")], levels={}, **TWO)
+    marks = learning_curves(load_study(study)).panels[0].marks
+    assert [mark.arm for mark in marks] == [f"arm{number}" for number in range(2, 8)]
+
+
 def test_one_failing_seed_fails_the_mark(study, add_run):
     for seed, verdict in enumerate(("passed", "failed")):
         add_run("baseline", seed=seed, validations=curve((1, 0.1), (2, 0.2)), gates=[gate(2, verdict)], **TWO)
@@ -84,12 +92,6 @@ def test_kept_ratios_leave_out_what_is_unknown(study, add_run):
 def test_without_history_there_are_no_kept_curves(study, add_run):
     add_run("baseline", 0.1, 0.2, **TWO)
     assert kept_curves(load_study(study)) is None
-
-
-def test_of_many_arms_the_baseline_and_the_highest_are_coloured():
-    finals = {"baseline": [0.0], **{f"arm{n}": [n / 10, None] for n in range(8)}, "lost": [None]}
-    assert highlighted(finals) == ["baseline", "arm2", "arm3", "arm4", "arm5", "arm6", "arm7"]
-    assert highlighted({"arm1": [None], "arm0": [1.0]}) == ["arm1", "arm0"]  # seven or fewer: all
 
 
 def test_the_legend_counts_the_grey_arms(study, add_run):

@@ -112,23 +112,24 @@ def test_the_same_study_gives_the_same_page(made):
 
 def test_cells_of_one_or_more_lines():
     marked = (Cell("5x met", "good"), Cell("8x missed", "bad"))
-    rows = (("a", marked), ("b", "run <it>"))
+    rows = (("a+<b>", marked), ("b", "run +<it>"))
     section = Section("one", "One", tables=(Table("A table", ("arm", "command"), rows, frozenset({"command"})),))
     html = render(Page("T", (), ("Yes.",), (section,)))
     assert '<span class="line short good"><span class="symbol" aria-hidden="true">✓</span> 5x met</span>' in html
-    assert "<code>run &lt;it&gt;</code>" in html
+    assert "<code>run +&lt;it&gt;</code>" in html
+    assert '<span class="line short">a+<wbr>&lt;b&gt;</span>' in html
     assert [Cell("x" * n).width for n in (26, 27, 49)] == ["short", "medium", "long"]
 
 
 def test_inlined_charts_have_their_own_ids_and_the_pages_colours():
-    svg = '<?xml version="1.0"?>\n<svg width="9pt" height="9pt" viewBox="0 0 9 9"><metadata>x</metadata><!-- y -->' \
-        '<path id="a" style="fill: #222222; clip-path: url(#a)"/><use xlink:href="#a"/></svg>\n'  # fmt: skip
+    path = '<path id="a" style="fill: #222222; clip-path: url(#a)" d="M 1.23456 -0.005 L 3 4"/>'
+    size = 'width="9pt" height="9pt" viewBox="0 0 9 9"'
+    rest = '<text>0.12345</text><use xlink:href="#a"/></svg>'
+    svg = f'<?xml version="1.0"?>\n<svg {size}><metadata>x</metadata><!-- y -->{path}{rest}\n'
     text = inline(svg, name="curve", alt='so "it" is')
     assert text.startswith('<svg viewBox="0 0 9 9" ') and 'aria-label="so &quot;it&quot; is"' in text
-    assert (
-        '<path id="curve-a" style="fill: currentColor; clip-path: url(#curve-a)"/><use xlink:href="#curve-a"/></svg>'
-        in text
-    )
+    assert '<path id="curve-a" style="fill: currentColor; clip-path: url(#curve-a)" d="M 1.23 -0.01 L 3 4"/>' in text
+    assert text.endswith('<text>0.12345</text><use xlink:href="#curve-a"/></svg>')
 
 
 def test_lists_in_words():

@@ -28,7 +28,7 @@ def test_the_verdict_says_what_was_met_and_what_cannot_be_told(made):
     assert untold == (
         "This study cannot tell whether these differences are more than run-to-run noise, since some arms ran with a single "
         "seed; how good the best arm really is, since it was picked by the very scores that are shown; x; what 2 unfinished "
-        "runs would have scored; how any of it carries over to data other than bits."
+        "runs would have scored; nor how any of it carries over to data other than bits."
     )
 
 
@@ -37,10 +37,26 @@ def test_a_baseline_near_zero_leaves_the_verdict_undefined(study, add_run):
     add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.0)
     met, _ = verdict(study)
     assert met == (
-        "Whether Severe_Rust reached its target is undefined, since the baseline's AP of Severe_Rust is near zero (below 0.001); "
-        "Chipped did not exceed 2.5x of the baseline's AP (focal, 0.100 to 0.100, 1.00x); "
-        "overall mAP fell by more than 5 %."
+        "Chipped did not exceed 2.5x of the baseline's AP (focal, 0.100 to 0.100, 1.00x); overall mAP fell by more than 5 %; "
+        "whether Severe_Rust reached its target is undefined, since the baseline's AP of Severe_Rust is near zero (below 0.001)."
     )
+
+
+def test_all_undefined_is_one_clause(study, add_run):
+    for arm in ("baseline", "focal"):
+        add_run(arm, 0.5, 0.0, 0.3, 0.0, 0.4)
+    met, _ = verdict(study)
+    assert met == (
+        "Overall mAP did not fall by more than 5 %; whether Severe_Rust and Chipped reached their targets is undefined, since the "
+        "baseline's AP of Severe_Rust is near zero (below 0.001) and the baseline's AP of Chipped is near zero (below 0.001)."
+    )
+
+
+def test_what_one_well_repeated_arm_cannot_tell(study, add_run):
+    for arm in ("baseline", "focal"):
+        for seed in (0, 1):
+            add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4, seed=seed)
+    assert verdict(study)[1] == "This study cannot tell how any of it carries over to data other than bits."
 
 
 def test_no_baseline_and_nothing_but_a_baseline(study, add_run):
@@ -102,6 +118,14 @@ def test_traffic_lights(made):
         f"Every verdict of {arm}" for arm in ("baseline", "focal", "anchors")
     ]
     assert len(section.folds[0].tables[0].rows) == 12
+
+
+def test_many_failures_are_folded(study, add_run):
+    told = [{"name": "memory", "milestone": n, "verdict": "failed", "says": "Too much."} for n in range(41)]
+    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4, gates=told)
+    section = gates_section(begun_runs(read_study(study), study.parent))
+    assert len(section.tables) == 1
+    assert [fold.summary for fold in section.folds] == ["What failed: 41 verdicts", "Every verdict of baseline"]
 
 
 def test_a_line_that_some_seeds_lack_is_told(study, add_run):
