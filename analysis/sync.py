@@ -1,5 +1,6 @@
 """Upload of the W&B runs that were kept offline, by W&B's own command."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -49,14 +50,15 @@ def sync(root: Path, study: str | None, *, tell: Callable[[str], object], comman
     for run in waiting:
         name = f"{run.folder.parent.name}/{run.folder.name}"
         words = [*command, "sync", "--yes", *map(str, run.waiting)]
-        done = subprocess.run(words, cwd=run.folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode:
+        environment = {**os.environ, "WANDB_ERROR_REPORTING": "false"}
+        done = subprocess.run(
+            words, cwd=run.folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        # W&B's command ends well whatever the server says: only the mark that it leaves tells what was uploaded.
+        if done.returncode or offline_runs(run.folder).waiting:
             failed += 1
-            said = next(
-                (line.strip() for line in reversed((done.stderr + done.stdout).splitlines()) if line.strip()),
-                "no reason",
-            )
-            tell(f"failed: {name}: {said}")
+            said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            tell(f"failed: {name}: {said[-1] if said else 'wandb sync gave no reason'}")
         else:
             tell(f"uploaded: {name} ({', '.join(path.name for path in run.waiting)})")
     tell(f"{len(waiting) - failed} run{_s(len(waiting) - failed)} uploaded, {failed} failed, {synced} W&B folder{_s(synced)} "

@@ -1,12 +1,18 @@
 """What would be sent to W&B; the server is a stand-in, nothing leaves this machine."""
 
+import json
+from types import SimpleNamespace
+from typing import ClassVar
+
 import pytest
 from typer.testing import CliRunner
 
+from analysis import publish as publishing
 from analysis.commands import app
 from analysis.panels import specification
 from analysis.publish import publish, report_of, workspace_of
 from analysis.report.build import verdict_and_baseline
+from experiments.errors import UserError
 from experiments.studies import read_study
 
 
@@ -54,6 +60,74 @@ def test_the_second_time_both_are_updated_and_none_is_added(spec):
     ]
     assert (len(service.views), len(service.reports)) == (1, 1)
     assert service.views["view0"]._internal_name == "nw-view0-v"
+
+
+class StandInServer:
+    """Answers the queries that wandb and wandb-workspaces send, from what was saved before."""
+
+    app_url = "https://wandb.test/"
+
+    def __init__(self, saved):
+        self.saved = saved
+
+    def execute_graphql(self, query, variables=None, **_):
+        if "allViews" in query:
+            views = [view for view in self.saved.values() if view["type"] == "project-view"]
+            return {"project": {"allViews": {"edges": [{"node": view} for view in views]}}}
+        if "upsertView" in query:
+            number = variables.get("id") or f"id{len(self.saved)}"
+            self.saved[number] = {**variables, "id": number}
+            project = {"id": "1", "name": "lab", "entityName": "me"}
+            return {"upsertView": {"view": {**self.saved[number], "project": project, "updatedAt": None}}}
+        return {"project": {"id": "1", "internalId": "UHJvamVjdEludGVybmFsSWQ6MQ=="}}
+
+
+class StandInApi:
+    """What is used of ``wandb.Api``."""
+
+    default_entity = "me"
+    saved: ClassVar = {}
+
+    def __init__(self):
+        self._service_api = StandInServer(self.saved)
+
+    def reports(self, path):
+        assert path == "me/lab"
+        found = [view for view in self.saved.values() if view["type"] == "runs"]
+        return [SimpleNamespace(id=view["id"], display_name=view["displayName"]) for view in found]
+
+    def projects(self, entity):
+        return [SimpleNamespace(name="lab")]
+
+
+def test_the_librarys_own_requests_update_what_has_the_title(spec, study, monkeypatch):
+    import wandb
+
+    monkeypatch.setattr(StandInApi, "saved", {})
+    monkeypatch.setattr(wandb, "Api", StandInApi)
+    monkeypatch.setattr(publishing, "check_login", lambda purpose: None)
+    monkeypatch.setenv("WANDB_PROJECT", "lab")
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    words = ["dashboard", "--study", "focal", "--runs-root", str(study.parent)]
+    first, second = (CliRunner().invoke(app, words) for _ in range(2))
+    assert [line.split(":")[0] for line in first.stdout.splitlines()] == ["Workspace created", "Report created"]
+    assert [line.split(":")[0] for line in second.stdout.splitlines()] == ["Workspace updated", "Report updated"]
+    assert [view["displayName"] for view in StandInApi.saved.values()] == ["Study focal", "Study focal"]
+    report = json.loads(StandInApi.saved["id1"]["spec"])
+    assert report["blocks"][1]["children"][0]["text"] == spec.sentences[0]
+
+
+def test_what_the_server_refuses_is_one_sentence(spec, study, monkeypatch):
+    def refuse():
+        raise RuntimeError("permission\ndenied")
+
+    monkeypatch.setattr(publishing, "_Online", refuse)
+    monkeypatch.setattr(publishing, "check_login", lambda purpose: None)
+    with pytest.raises(
+        UserError, match=r"refused \(RuntimeError: permission denied\): check network, key and WANDB_ENTITY"
+    ):
+        publishing.publish_study(study, tell=print)
 
 
 def test_the_workspace_as_it_would_be_sent(spec):

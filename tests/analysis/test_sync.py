@@ -18,7 +18,10 @@ words = sys.argv[1:]
 assert words[:2] == ["sync", "--yes"], words
 for word in words[2:]:
     if "broken" in pathlib.Path.cwd().name:
-        sys.exit("wandb: ERROR the server said no")
+        print("wandb: ERROR the server said no", file=sys.stderr)
+        sys.exit(0)  # as W&B's own does
+    if "killed" in pathlib.Path.cwd().name:
+        sys.exit(1)
     (file,) = pathlib.Path(word).glob("*.wandb")
     pathlib.Path(f"{file}.synced").touch()
 print("done")
@@ -110,11 +113,13 @@ def test_what_waits_is_uploaded_once(runs, account, command):
 
 def test_one_failure_does_not_stop_the_others(study, add_run, account, command):
     offline(add_run("baseline", *FIVE, identity="broken"), "1")
+    offline(add_run("anchors", *FIVE, identity="killed"), "1")
     offline(add_run("focal", *FIVE, identity="well"), "1")
     lines = []
     assert not sync(study.parent, "focal", tell=lines.append, command=command)
     assert lines[0] == "failed: arms/broken: wandb: ERROR the server said no"
-    assert lines[-1] == "1 run uploaded, 1 failed, 0 W&B folders uploaded before."
+    assert lines[1] == "failed: arms/killed: wandb sync gave no reason"
+    assert lines[-1] == "1 run uploaded, 2 failed, 0 W&B folders uploaded before."
 
 
 def test_without_a_key_nothing_is_called(runs, command, monkeypatch, tmp_path):
