@@ -37,8 +37,11 @@ def serve_study(folder: Path, *, storage: str | None, host: str, remote: bool, t
     check_host(host, remote=remote)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Optuna's dashboard finds unusual in a study is no news on the console
-        optuna_app, path = optuna_dashboard(folder, storage)
-        with serving(report_app(folder), host) as report, serving(optuna_app, host) as optuna:
+        with (
+            optuna_dashboard(folder, storage) as (optuna_app, path),
+            serving(report_app(folder), host) as report,
+            serving(optuna_app, host) as optuna,
+        ):
             lines = (
                 f"Study {folder.name}, to be read {'by all who reach ' + host if remote else 'on this machine alone'}:",
                 f"  report            http://{host}:{report}/",
@@ -99,8 +102,9 @@ def report_app(folder: Path) -> App:
     return app
 
 
-def optuna_dashboard(folder: Path, storage: str | None) -> tuple[App, str]:
-    """Optuna's dashboard over the study's ledger, and the path of the study's page in it.
+@contextmanager
+def optuna_dashboard(folder: Path, storage: str | None) -> Iterator[tuple[App, str]]:
+    """Optuna's dashboard over the study's ledger, and the path of the study's page in it; closes the ledger at the end.
 
     Raises:
         UserError: the ledger is not there, or cannot be opened.
@@ -118,7 +122,8 @@ def optuna_dashboard(folder: Path, storage: str | None) -> tuple[App, str]:
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         raise missing
     try:
-        ledger = RDBStorage(url, skip_table_creation=True)
+        options = {"connect_args": {"connect_timeout": 10}} if url.startswith("postgresql") else None
+        ledger = RDBStorage(url, options, skip_table_creation=True)
         number = ledger.get_study_id_from_name(folder.name)
     except KeyError:
         raise missing from None
@@ -127,13 +132,26 @@ def optuna_dashboard(folder: Path, storage: str | None) -> tuple[App, str]:
         raise UserError(
             f"The ledger of study {folder.name} cannot be opened ({said}): is its server running?"
         ) from None
-    return wsgi(ledger), f"/dashboard/studies/{number}"
+    try:
+        yield wsgi(ledger), f"/dashboard/studies/{number}"
+    finally:
+        ledger.remove_session()
+        ledger.engine.dispose()
 
 
 @contextmanager
 def serving(app: App, host: str) -> Iterator[int]:
-    """Serve an application, read-only, in threads of this process; gives the port."""
-    server = make_server(host, 0, _read_only(app, host), server_class=_Server, handler_class=_Quiet)
+    """Serve an application, read-only, in threads of this process; gives the port.
+
+    Raises:
+        UserError: the host is no address of this machine.
+    """
+    try:
+        server = make_server(host, 0, _read_only(app, host), server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        raise UserError(
+            f"--host {host}: nothing can listen there ({error.strerror}): give one like {LOOPBACK}."
+        ) from None
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:

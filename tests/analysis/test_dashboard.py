@@ -132,6 +132,14 @@ def test_other_hosts_are_refused_unless_they_are_meant():
         check_host("here", remote=False)
 
 
+def test_an_address_of_another_machine_is_one_sentence(study):
+    with (
+        pytest.raises(UserError, match=r"--host 192\.0\.2\.1: nothing can listen there"),
+        serving(report_app(study), "192.0.2.1"),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("ledger", ["none", "of another study", "no database"])
 def test_a_study_without_a_ledger_is_one_sentence(study, add_run, monkeypatch, ledger):
     monkeypatch.delenv("WANDB_MODE", raising=False)
