@@ -28,6 +28,8 @@ from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.address import LEDGER_NAME, known_url
 from experiments.errors import UserError
+from experiments.monitoring.console import MemoryBudget, OnFail
+from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
 from experiments.runs import data_folder
 from experiments.studies import read_study
@@ -142,6 +144,8 @@ def run(
     workers: Workers = 1,
     gpus: Gpus = "",
     grace: Grace = GRACE,
+    memory_budget: MemoryBudget = None,
+    on_fail: OnFail = "warn",
 ) -> None:
     """Train a design and report it; what is trained already, for this study or another, is not trained again."""
     request = request_of(
@@ -149,14 +153,18 @@ def run(
         trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
     )  # fmt: skip
     console = _console()
+    budget_mb = parse_budget(memory_budget) if memory_budget else None
     begun, ledger = begin(request)
     status = status_of(begun, ledger.entries())
     done = len(status.entries) - status.unfinished
     told = f"Study {begun.study} at scale {begun.scale}: {len(status.entries)} jobs, {done} done already."
     console.print(told, markup=False, highlight=False, soft_wrap=True)
-    place = Place(request.runs_root, data_folder(request.scale, request.data))
+    place = Place(request.runs_root, data_folder(request.scale, request.data), budget_mb, on_fail)
     if status.unfinished:
-        options = ["--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root)]
+        options = [
+            "--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root), "--on-fail", on_fail,
+            *(["--memory-budget", memory_budget] if memory_budget else []),
+        ]  # fmt: skip
         try:
             if workers == 1:
                 train_here(ledger, begun, place, gpus=names_in(gpus), console=console)
@@ -182,6 +190,8 @@ def worker(
     runs_root: RunsRoot = None,
     storage: Storage = None,
     gpus: Gpus = "",
+    memory_budget: MemoryBudget = None,
+    on_fail: OnFail = "warn",
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
@@ -189,7 +199,8 @@ def worker(
     ledger = _ledger(study, root, storage)
     console = _console()
     begun = ledger.header()
-    place = Place(root, prepared_data(begun.scale, data or (Path(begun.data) if begun.data else None)))
+    folder = prepared_data(begun.scale, data or (Path(begun.data) if begun.data else None))
+    place = Place(root, folder, parse_budget(memory_budget) if memory_budget else None, on_fail)
     if not ledger.entries():
         raise UserError(f"Study {study} has no jobs: begin it with `python -m ablations run`.")
     try:

@@ -56,6 +56,8 @@ def _print_record(record: Record, say: Any) -> None:
         if final is not None:
             scores = ", ".join(f"{name} {'-' if s.ap is None else f'{s.ap:.3f}'}" for name, s in final.scores.items())
             say(f"  {model} on val at {final.iteration}: AP {scores}")
+    for gate in record.gates:
+        say(f"  gate, {gate.line}")
     for alarm in record.alarms:
         say(f"  alarm, {alarm.line}")
     seconds = ", ".join(f"{name} {duration(value)}" for name, value in record.seconds.items())

@@ -1,6 +1,6 @@
 """What the arms of a design can and cannot tell: aliases, estimable effects, degrees of freedom.
 
-Linear algebra over the model matrix of :mod:`ablations.contrasts`. Effects are written ``focal`` (a main effect) or
+Linear algebra of :mod:`analysis.contrasts` over the model matrix of arms. Effects are written ``focal`` (a main effect) or
 ``focal:anchors`` (an interaction). The control arm is left out.
 """
 
@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from ablations.arms import Arm
-from ablations.contrasts import ROUNDING, Effect, Matrix, column, effects_up_to, levels_of
+from ablations.contrasts import levels_of
+from analysis.contrasts import Effect, Matrix, alike, column, effects_up_to, estimable, text_of
 
 Model = Literal["two-way", "main-effects", "none"]
 
@@ -93,7 +94,7 @@ def describe(arms: Sequence[Arm], factors: Sequence[str]) -> Estimability:
     main_rank, in_main = _estimable(columns, main)
     two_way_rank, in_two_way = _estimable(columns, two_way)
     statuses = tuple(
-        EffectStatus(_text(e), "two-way" if e in in_two_way else "main-effects" if e in in_main else "none")
+        EffectStatus(text_of(e), "two-way" if e in in_two_way else "main-effects" if e in in_main else "none")
         for e in two_way
         if e
     )
@@ -107,7 +108,7 @@ def describe(arms: Sequence[Arm], factors: Sequence[str]) -> Estimability:
         arms=len(levels),
         regular=regular,
         resolution=min(map(len, words), default=None),
-        defining=tuple(("-" if sums[word] < 0 else "") + _text(word) for word in words),
+        defining=tuple(("-" if sums[word] < 0 else "") + text_of(word) for word in words),
         aliases=aliases,
         effects=statuses,
         main_rank=main_rank,
@@ -120,31 +121,21 @@ def describe(arms: Sequence[Arm], factors: Sequence[str]) -> Estimability:
 
 
 def _estimable(columns: dict[Effect, Matrix], model: list[Effect]) -> tuple[int, set[Effect]]:
-    """Rank of a model and which of its effects can be estimated: those whose unit vector lies in the row space."""
+    """Rank of a model and which of its effects can be estimated."""
     matrix = np.column_stack([columns[effect] for effect in model])
-    projection = np.diag(np.linalg.pinv(matrix) @ matrix)
-    return round(float(projection.sum())), {
-        e for e, share in zip(model, projection, strict=True) if share > 1 - ROUNDING
-    }
+    rank = int(np.linalg.matrix_rank(matrix))
+    return rank, {effect for effect, told in zip(model, estimable(matrix), strict=True) if told}
 
 
 def _aliases(columns: dict[Effect, Matrix]) -> tuple[AliasGroup, ...]:
-    groups: dict[bytes, list[tuple[Effect, bool]]] = {}
-    for effect, signs in columns.items():
-        # The first arm's sign is taken out, so that opposite columns meet.
-        groups.setdefault((signs * signs[0]).tobytes(), []).append((effect, bool(signs[0] < 0)))
     return tuple(
         AliasGroup(
-            tuple(("-" if sign != group[0][1] else "") + _text(e) for e, sign in group if len(e) <= _SHOWN_ORDER),
+            tuple(("-" if sign < 0 else "") + text_of(e) for e, sign in group if len(e) <= _SHOWN_ORDER),
             sum(len(e) > _SHOWN_ORDER for e, _ in group),
         )
-        for group in groups.values()
+        for group in alike(columns)
         if len(group) > 1 and 1 <= len(group[0][0]) <= 2
     )
-
-
-def _text(effect: Effect) -> str:
-    return ":".join(effect)
 
 
 def _regular_sentences(words: list[Effect], aliases: Sequence[AliasGroup]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 
-from ablations.arms import arm_with
+from ablations.arms import BASELINE, arm_with
 from ablations.factors import FACTOR_NAMES
 from ablations.ledger import Ledger
 from ablations.objective import values_of
@@ -26,6 +26,7 @@ from experiments.address import hidden, known_url
 from experiments.errors import UserError
 from experiments.goals import Goals, read_goals
 from experiments.locks import locked
+from experiments.monitoring.gates import judge_scores, settled
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
 from experiments.runs import completed_record, default_split, read_dataset, run_identity
@@ -101,7 +102,25 @@ def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
                     _bring_home(record, arm_folder(runs_root, identity))
         study = study.model_copy(update={"runs": list(runs.values())})
         write_study(study, folder)
+    _settle_gates(study, runs_root)
     return study
+
+
+def _settle_gates(study: Study, runs_root: Path) -> None:
+    """Judge the scores of arms whose baseline was trained after them, or beside them."""
+    folders = {
+        (run.arm, run.seed, run.split): arm_folder(runs_root, run.identity) for run in study.runs if run.identity
+    }
+    for (_, seed, split), folder in folders.items():
+        against = folders.get((BASELINE, seed, split))
+        if against is None or not all((place / RECORD_NAME).exists() for place in (folder, against)):
+            continue
+        with locked(folder):
+            record = read_record(folder)
+            gates = settled(record.gates, judge_scores(record, baseline=read_record(against), goals=study.goals))
+            if gates != record.gates:
+                record.gates = gates
+                write_record(record, folder)
 
 
 def _bring_home(record: Record, folder: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
+
 from ablations.arms import BASELINE
 from ablations.ledger import Claim, Ledger
 from ablations.objective import intermediate_ratio, make_pruner, make_sampler, overall_constraint, ratio, values_of
@@ -16,6 +18,7 @@ from ablations.storage import STORAGE_ERRORS, StorageLost, patiently
 from ablations.trials import Entry, Outcome
 from experiments.errors import Pruned, UserError
 from experiments.interrupts import undisturbed
+from experiments.monitoring.console import FailAction, print_checklist
 from experiments.records import Record
 from experiments.runs import read_dataset, run_identity
 from experiments.studies import Study, StudyRun, arm_folder
@@ -25,10 +28,15 @@ _POLL = 2.0  # seconds between looks at a queue that others are working on
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker leaves runs and finds the data set folder."""
+    """Where a worker leaves runs and finds the data set folder, and how it watches what it trains there.
+
+    ``memory_budget_mb`` and ``on_fail`` are as :func:`experiments.train.train_run` has them.
+    """
 
     runs_root: Path
     data: Path
+    memory_budget_mb: float | None = None
+    on_fail: FailAction = "warn"
 
 
 def work(
@@ -119,6 +127,7 @@ class _Training:
                     config=self.study.scale, study=self.study.study, arm=run.arm, levels=run.levels, delta=run.delta,
                     seed=run.seed, split=run.split, data=self.place.data, runs_root=self.place.runs_root,
                     folder=arm_folder(self.place.runs_root, run.identity), progress=self.show_progress, observer=self,
+                    memory_budget_mb=self.place.memory_budget_mb, on_fail=self.place.on_fail,
                 )  # fmt: skip
             except (StorageLost, *STORAGE_ERRORS):
                 raise
@@ -126,6 +135,8 @@ class _Training:
                 reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
                 return Outcome("failed", self.records, reason=reason)
             self.records[run.identity] = record
+            if self.show_progress:
+                print_checklist(record, Console())
             if record.status != "completed":
                 return Outcome(record.status, self.records, reason=record.reason)
         try:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.summary import Summary
-from analysis.targets import BASELINE, NEAR_ZERO
+from analysis.targets import BASELINE
 from experiments.goals import OVERALL
 from experiments.style import INK, RC, bar_style, save_figure
 
@@ -159,7 +159,7 @@ def _targets(summary: Summary, *, limit: float) -> tuple[TargetMark, ...]:
         if goal.class_name == OVERALL or mean is None:
             continue
         target = goal.targets[0]
-        height = None if mean < NEAR_ZERO else target.multiple * mean
+        height = target.bound(mean)
         visible = height is not None and height <= limit
         marks.append(TargetMark(summary.classes.index(goal.class_name), f"{target.label} target", height, visible))
     return tuple(marks)

@@ -2,21 +2,28 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from experiments.errors import UserError
 from experiments.paths import runs_root
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from analysis.answers import Answers
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Name = Annotated[str, typer.Option("--study", help="Name of the study: a folder of the runs root.")]
+
+StudyName = Annotated[str, typer.Option("--study", help="Name of the study: a folder of the runs root.")]
 RunsRoot = Annotated[Path | None, typer.Option("--runs-root", help="Folder of all studies; default: $RUNS or runs/.")]
-Scores = Annotated[Literal["teacher", "student"], typer.Option("--model", help="Whose scores to show.")]
+Model = Annotated[Literal["teacher", "student"], typer.Option(help="Whose scores to show.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")]
 
 
 @contextmanager
@@ -35,12 +42,7 @@ def main() -> None:
 
 
 @app.command()
-def table(
-    study: Name,
-    runs: RunsRoot = None,
-    model: Scores = "teacher",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
-) -> None:
+def table(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_json: Json = False) -> None:
     """Print every arm's AP per class and the verdict on every target; write the CSV files and the charts."""
     from rich.console import Console
 
@@ -48,7 +50,7 @@ def table(
     from analysis.summary import as_plain
 
     with telling():
-        folder = results.find_study(study, runs or runs_root())
+        folder = results.find_study(study, runs if runs is not None else runs_root())
         if as_json:
             summary, files = table.write_report(folder, model=model)
             typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
@@ -57,10 +59,57 @@ def table(
 
 
 @app.command()
-def report(
-    study: Name,
+def effects(
+    study: StudyName,
     runs: RunsRoot = None,
-    model: Scores = "teacher",
+    model: Model = "teacher",
+    every: Annotated[
+        bool, typer.Option("--every", help="Show every class, not the hard ones and the mean alone.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what each factor does to AP, and pairs of factors to each other; write the answers as CSV and LaTeX."""
+    from analysis import answer_tables
+
+    _answer(
+        study,
+        runs,
+        model,
+        as_json,
+        "effects",
+        lambda answers, console: answer_tables.print_effects(answers, console, every=every),
+    )
+
+
+@app.command()
+def shapley(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_json: Json = False) -> None:
+    """Print each factor's Shapley value: its part in what all of them gain together."""
+    from analysis import answer_tables
+
+    _answer(study, runs, model, as_json, "shapley", answer_tables.print_shapley)
+
+
+@app.command()
+def synergy(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_json: Json = False) -> None:
+    """Print whether all factors together gain more than the sum of their gains alone."""
+    from analysis import answer_tables
+
+    _answer(study, runs, model, as_json, "synergy", answer_tables.print_synergy)
+
+
+@app.command()
+def targets(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_json: Json = False) -> None:
+    """Print with what certainty each arm, and the best one, meets each target."""
+    from analysis import answer_tables
+
+    _answer(study, runs, model, as_json, "targets", answer_tables.print_targets)
+
+
+@app.command()
+def report(
+    study: StudyName,
+    runs: RunsRoot = None,
+    model: Model = "teacher",
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write the study's report, one HTML file that needs no network, with its tables and charts."""
@@ -78,7 +127,7 @@ def report(
 
 @app.command()
 def dashboard(
-    study: Name,
+    study: StudyName,
     runs: RunsRoot = None,
     storage: Annotated[
         str | None, typer.Option(envvar="STORAGE", help="The ledger's database, if not what the study says.")
@@ -113,3 +162,34 @@ def sync_runs(
     with telling():
         if not sync(runs or runs_root(), study, tell=typer.echo):
             raise typer.Exit(1)
+
+
+def _answer(
+    name: str,
+    runs: Path | None,
+    model: Literal["teacher", "student"],
+    as_json: bool,
+    part: str,
+    show: "Callable[[Answers, Console], None]",
+) -> None:
+    """Work out a study's answers, write their files, and print one part of them."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from analysis import results
+    from analysis.answer_files import write_answers
+    from analysis.answers import answers_of, as_plain
+
+    with telling():
+        folder = results.find_study(name, runs if runs is not None else runs_root())
+        loaded = results.load_study(folder)
+        answers = answers_of(loaded, model=model)
+        files = write_answers(answers, loaded, folder / "report")
+    if as_json:
+        told = {"study": name, "model": model, part: as_plain(getattr(answers, part)), "notes": answers.notes}
+        told |= {"unfinished": answers.unfinished, "files": [str(path) for path in files]}
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        return
+    console = Console(markup=False, highlight=False)
+    show(answers, console)
+    console.print(Text(f"wrote {len(files)} files to {folder / 'report'}", style="dim"), soft_wrap=True)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.results import SPLIT, Model, Study
+from analysis.results import SPLIT, Model, Run, Study
 from experiments.goals import OVERALL
+from experiments.records import Validation
 
 MODELS: tuple[Model, ...] = ("teacher", "student")
-COLUMNS = ["arm", "seed", "split", "K", "sampled", "model", "class", "AP", "AP50"]
+COLUMNS = ["arm", "seed", "split", "K", "sampled", "model", "class", "AP", "AP50", "scored on", "iteration", "boxes"]
+"""Columns of the frames of scores; one per factor follows."""
 
 
 @dataclass(frozen=True)
@@ -23,26 +25,48 @@ class Cell:
 
 
 def results_frame(study: Study) -> pd.DataFrame:
-    """Scores of every completed run's final validation on val: one row per class, with the columns `COLUMNS`.
+    """Scores of every completed run's final validation on val: one row per class, with the columns `COLUMNS` and the factors'.
 
     ``split`` numbers the labelled/unlabelled split and ``K`` is what the run really had (empty where its record does not
     tell). AP and AP50 are fractions in [0, 1], NaN where val holds no box of the class; the class ``all`` is the mean
-    over classes. Rows are sorted by arm (table order), seed, model (teacher first) and class (the data set's order, ``all``
-    last). A model that a run never validated has no rows.
+    over classes. ``boxes`` are those of the class in the split of the data that was scored, named by ``scored on``. A factor's
+    column holds ``off`` or ``on``, and is empty for sampled settings. Rows are sorted by arm (table order), seed, model (teacher
+    first) and class (the data set's order, ``all`` last). A model that a run never validated has no rows; runs that are not
+    completed are those of `unfinished_frame`.
     """
+    validations = [
+        (run, final)
+        for run in study.completed
+        for model in MODELS
+        if (final := run.record.final(model, SPLIT)) is not None
+    ]
+    return _scores(study, validations)
+
+
+def validations_frame(study: Study) -> pd.DataFrame:
+    """Scores of every validation of every completed run, on val and test, in the order in which they were made; as above."""
+    return _scores(study, [(run, validation) for run in study.completed for validation in run.record.validations])
+
+
+def unfinished_frame(study: Study) -> pd.DataFrame:
+    """One row per listed run that gives no number: missing (no record yet), running, failed or pruned, and why."""
+    columns = ["arm", "seed", "split", "status", "reason"]
+    return pd.DataFrame([[getattr(run, name) for name in columns] for run in study.unfinished], columns=columns)
+
+
+def _scores(study: Study, validations: list[tuple[Run, Validation]]) -> pd.DataFrame:
+    factors = list(dict.fromkeys(name for entry in study.entries for name in entry.levels))
     rows = []
-    for run in study.completed:
+    for run, validation in validations:
         entry = run.entry
-        for model in MODELS:
-            final = run.record.final(model, SPLIT)
-            if final is None:
-                continue
-            for name in [*study.classes, OVERALL]:
-                score = final.scores.get(name)
-                ap, ap50 = (score.ap, score.ap50) if score else (None, None)
-                told = [entry.arm, entry.seed, entry.split, run.record.num_tokens, entry.sampled]
-                rows.append([*told, model, name, ap, ap50])
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"K": "Int64", "AP": float, "AP50": float})
+        for name in [*study.classes, OVERALL]:
+            score = validation.scores.get(name)
+            ap, ap50, boxes = (score.ap, score.ap50, score.boxes) if score else (None, None, None)
+            told = [entry.arm, entry.seed, entry.split, run.record.num_tokens, entry.sampled, validation.model, name]
+            levels = [entry.levels.get(factor) for factor in factors]
+            rows.append([*told, ap, ap50, validation.split, validation.iteration, boxes, *levels])
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, *factors])
+    return frame.astype({"K": "Int64", "AP": float, "AP50": float, "boxes": "Int64"})
 
 
 def mean_cells(frame: pd.DataFrame, *, model: Model) -> dict[str, dict[str, Cell]]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.targets import NEAR_ZERO, goals_of
-from experiments.goals import OVERALL
+from analysis.targets import goals_of
+from experiments.goals import NEAR_ZERO, OVERALL
 from experiments.studies import Study
 
 STEP = "iteration"

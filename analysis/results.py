@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +71,7 @@ class Study:
         unfinished: every listed run that is not completed, in the order of ``study.json``.
         search: what a sampled study looks for; ``None`` for others.
         goals: what the arms are judged by.
+        entries: every listed run, completed or not, in the order of ``study.json``.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Study:
     unfinished: list[Unfinished]
     search: Search | None
     goals: Goals = PLAN
+    entries: list[StudyRun] = field(default_factory=list)
 
     @property
     def arms(self) -> list[str]:
@@ -144,7 +146,8 @@ def load_study(folder: Path) -> Study:
     _check_data(folder.name, completed)
     order = arm_order([run.entry for run in completed])
     completed.sort(key=lambda run: (order.index(run.arm), run.seed))
-    return Study(folder.name, completed, _burn_ins(folder.parent, completed), unfinished, listed.search, listed.goals)
+    burn_ins = _burn_ins(folder.parent, completed)
+    return Study(folder.name, completed, burn_ins, unfinished, listed.search, listed.goals, listed.runs)
 
 
 def describe_unfinished(runs: Sequence[Unfinished]) -> list[str]:

@@ -50,7 +50,9 @@ def print_summary(summary: Summary, console: Console) -> None:
     if any(arm.comparisons for arm in summary.arms):
         console.print(_target_table(summary))
         goals = "; ".join(f"{goal.class_name} {goal.description}" for goal in summary.goals)
-        console.print(Text(f"Targets, as multiples of the measured baseline: {goals}."))
+        console.print(Text(f"Targets, multiples (x) being of the measured baseline: {goals}."))
+        certainty = f"python -m analysis targets --study {summary.study}"
+        console.print(Text(f"Met and missed are of the figures as measured; with what certainty: {certainty}"))
     for note in summary.notes:
         console.print(Text(note))
     if summary.burn_ins:

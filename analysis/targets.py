@@ -2,18 +2,16 @@
 
 Hard classes and multiples come with the data set (:mod:`experiments.goals`). The improvement plan writes its targets as
 "> 0.030 (5x)", so a multiple must be exceeded, while the overall floor may be touched. Multiples apply to the measured
-baseline.
+baseline, or to the AP before the improvements where the goals name it: the target is then an absolute figure.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.goals import OVERALL, Goals
+from experiments.goals import NEAR_ZERO, OVERALL, Goals
 
 BASELINE = "baseline"
-NEAR_ZERO = 0.001
-"""AP below which a baseline counts as "at or near zero": a multiple of it means nothing."""
 _ROUNDING = 1e-9
 
 Verdict = Literal["met", "missed", "undefined"]
@@ -21,21 +19,37 @@ Verdict = Literal["met", "missed", "undefined"]
 
 @dataclass(frozen=True)
 class Target:
-    """A multiple of the baseline's AP: to be exceeded, or, where ``floor`` is set, not to be fallen below."""
+    """A bound on AP: to be exceeded, or, where ``floor`` is set, not to be fallen below.
+
+    It is ``multiple`` times the measured baseline's AP, or times ``before`` where that is given.
+    """
 
     name: str
     multiple: float
     floor: bool = False
+    before: float | None = None
 
     @property
     def label(self) -> str:
-        return f"{'≥ ' if self.floor else ''}{self.multiple:g}x"
+        sign = "≥ " if self.floor else ""
+        return f"{sign}{self.multiple:g}x" if self.before is None else f"{sign}{self.multiple * self.before:.3f}"
+
+    @property
+    def absolute(self) -> float | None:
+        """The bound where it does not depend on the measured baseline."""
+        return None if self.before is None else self.multiple * self.before
+
+    def bound(self, baseline: float) -> float | None:
+        """The bound; ``None`` where it is a multiple of a baseline that is near zero."""
+        if self.before is None and baseline < NEAR_ZERO:
+            return None
+        return self.multiple * (baseline if self.before is None else self.before)
 
     def judge(self, value: float, baseline: float) -> Verdict:
-        """The verdict on an AP; undefined where the baseline is near zero. Rounding errors decide nothing."""
-        if baseline < NEAR_ZERO:
+        """The verdict on an AP as measured; undefined where there is no bound. Rounding errors decide nothing."""
+        bound = self.bound(baseline)
+        if bound is None:
             return "undefined"
-        bound = self.multiple * baseline
         met = value >= bound - _ROUNDING if self.floor else value > bound + _ROUNDING
         return "met" if met else "missed"
 
@@ -50,7 +64,13 @@ class Goal:
     @property
     def description(self) -> str:
         bounds = " and ".join(f"above {t.label} ({t.name})" for t in self.targets if not t.floor)
-        falls = [f"not down by more than {100 * (1 - t.multiple):.0f} %" for t in self.targets if t.floor]
+        falls = [
+            f"not down by more than {100 * (1 - t.multiple):.0f} %"
+            if t.absolute is None
+            else f"not below {t.absolute:.3f}"
+            for t in self.targets
+            if t.floor
+        ]
         return " and ".join([bounds, *falls] if bounds else falls)
 
 
@@ -85,10 +105,19 @@ class Comparison:
 def goals_of(goals: Goals) -> tuple[Goal, ...]:
     """A data set's goals, the overall one last."""
     hard = [
-        Goal(name, (Target("conservative", aim.conservative), Target("optimistic", aim.optimistic)))
+        Goal(
+            name,
+            (
+                Target("conservative", aim.conservative, before=aim.before),
+                Target("optimistic", aim.optimistic, before=aim.before),
+            ),
+        )
         for name, aim in goals.hard.items()
     ]
-    return (*hard, Goal(OVERALL, (Target("overall", goals.overall_floor, floor=True),)))
+    overall = [Target("overall", goals.overall_floor, floor=True)]
+    if goals.overall_least is not None:
+        overall.append(Target("least", 1.0, floor=True, before=goals.overall_least))
+    return (*hard, Goal(OVERALL, tuple(overall)))
 
 
 def compare(goal: Goal, *, baseline: Mapping[int, float | None], arm: Mapping[int, float | None]) -> Comparison:

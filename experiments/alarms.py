@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.data.groups import Group
-from experiments.records import Alarm
+from experiments.goals import OVERALL
+from experiments.monitoring import stability
+from experiments.monitoring.memory import SHORT
+from experiments.records import Alarm, Score
 
 # Losses and boxes of single groups scatter too much to be judged: a window has no fewer iterations.
 _SHORTEST, _LONGEST, _WINDOWS = 8, 500, 20
@@ -18,6 +21,7 @@ _SIGHTINGS = 10
 LOSS_RATIO = (0.01, 10.0)
 BOX_RATIO = (1 / 3, 3.0)
 TEACHER_MARGIN = 0.03  # AP; seeds differ by a standard deviation of 0.013
+UNSTEADY = 0.1  # coefficient of variation of the total loss: the plan's warning
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,57 @@ def teacher_worse(*, teacher: float, student: float, iteration: int, settled: in
         says=f"the teacher's AP of {teacher:.3f} is below the student's of {student:.3f}: raise the mean teacher hook's momentum, "
         f"so that the teacher follows faster.",
         figures={"teacher": teacher, "student": student},
+    )]  # fmt: skip
+
+
+def loss_variance(variation: float | None, *, iteration: int) -> list[Alarm]:
+    """Whether the total loss varies by more than the plan's 10 %; ``variation`` as :func:`stability.variation` gives it."""
+    if variation is None or variation <= UNSTEADY:
+        return []
+    return [Alarm(
+        kind="loss_variance", iteration=iteration, last=iteration,
+        says=f"the loss varies by {variation:.1%}, more than {UNSTEADY:.0%}: take aggressive settings back, or lower "
+        f"optim_wrapper.optimizer.lr.",
+        figures={"loss_cv": variation},
+    )]  # fmt: skip
+
+
+def loss_flat(losses: Sequence[float], *, iteration: int, iterations: int) -> list[Alarm]:
+    """Whether the total loss (one figure per iteration) has not moved for :func:`stability.flat_after` the run's length."""
+    patience = stability.flat_after(iterations)
+    if len(losses) < patience or not stability.is_flat(losses[-patience:]):
+        return []
+    return [Alarm(
+        kind="loss_flat", iteration=iteration, last=iteration,
+        says=f"the loss has been flat for {patience} iterations: stop, or change optim_wrapper.optimizer.lr.",
+        figures={"iterations": patience},
+    )]  # fmt: skip
+
+
+def memory_short(peak_mb: float, budget_mb: float, *, iteration: int) -> list[Alarm]:
+    """Whether the peak of memory, MiB, comes near the budget: the next larger batch of boxes may not fit."""
+    if peak_mb <= SHORT * budget_mb:
+        return []
+    return [Alarm(
+        kind="memory", iteration=iteration, last=iteration,
+        says=f"memory peaks at {peak_mb / 1024:.2f} GiB, above {SHORT:.0%} of the budget of {budget_mb / 1024:.2f} GiB: lower "
+        f"model.detector.backbone.mvvit.num_tokens, or set model.detector.backbone.mvvit.with_checkpoint=true.",
+        figures={"peak_mb": peak_mb, "budget_mb": budget_mb},
+    )]  # fmt: skip
+
+
+def overall_down(
+    scores: Mapping[str, Score], baseline: Mapping[str, Score], *, floor: float, iteration: int
+) -> list[Alarm]:
+    """Whether the teacher's overall AP lies below ``floor`` times the baseline's at the same iteration."""
+    now, before = (of[OVERALL].ap for of in (scores, baseline))
+    if now is None or not before or now >= floor * before:
+        return []
+    return [Alarm(
+        kind="overall_down", iteration=iteration, last=iteration,
+        says=f"the overall AP of {now:.3f} is {1 - now / before:.1%} below the baseline's {before:.3f}: overfitting to the hard "
+        f"classes.",
+        figures={"overall": now, "baseline": before},
     )]  # fmt: skip
 
 

@@ -15,11 +15,12 @@ from mmengine.dist import get_world_size, is_main_process
 from experiments.burn_in import save_weights
 from experiments.clock import Clock
 from experiments.config import set_path
-from experiments.errors import Pruned, UserError
-from experiments.hooks.alarms import AlarmHook
+from experiments.errors import Pruned, Stopped, UserError
+from experiments.hooks.monitor import MonitorHook, Policy
 from experiments.hooks.observer import ObserverHook
 from experiments.hooks.progress import ProgressHook
 from experiments.hooks.record import RecordHook
+from experiments.monitoring.gates import Trouble, broken_off
 from experiments.observer import Watch
 from experiments.ranks import distribute, first_rank, unwrapped
 from experiments.records import Record, write_record
@@ -41,6 +42,7 @@ class Job:
         bar: title of the progress bar; ``None`` for no bar.
         launcher: ``none`` or ``pytorch``.
         watch: tells who watches.
+        policy: how it is judged while it trains.
         harness: the clock of what is neither training nor validation.
     """
 
@@ -51,6 +53,7 @@ class Job:
     bar: str | None
     launcher: str
     watch: Watch
+    policy: Policy
     harness: Clock
 
 
@@ -96,6 +99,7 @@ def _reduce_tokens(job: Job) -> bool:
         record.status = "failed"
         record.reason = f"GPU memory ran out with K={record.num_tokens} (steps: {steps}); {advice}"
         record.log_tail = _log_tail(job.folder)
+        _broken_off(job, "out_of_memory")
     write(record, job.folder)
     return record.status != "failed"
 
@@ -109,8 +113,8 @@ def _attempt(job: Job) -> bool:
     runner, out_of_memory, mistake = None, False, None
     try:
         runner = FileLogRunner.from_cfg(settings)
-        runner.register_hook(AlarmHook(record=record, tell=None if bar is None else bar.tell))
         runner.register_hook(keeper)
+        runner.register_hook(MonitorHook(record=record, policy=job.policy, tell=None if bar is None else bar.tell))
         if bar is not None:
             runner.register_hook(bar, priority="LOWEST")
         runner.register_hook(ObserverHook(watch=job.watch, record=record))
@@ -123,13 +127,16 @@ def _attempt(job: Job) -> bool:
             runner.logger.exception("GPU memory ran out.")
         out_of_memory = True
         traceback.clear_frames(error.__traceback__)  # they hold on to model and data loading processes
-    except Pruned as pruned:
-        record.status, record.reason = "pruned", str(pruned)
+    except (Pruned, Stopped) as ended:
+        record.status, record.reason = "pruned" if isinstance(ended, Pruned) else "failed", str(ended)
+        _broken_off(job, None)
     except Exception as error:  # every failure of an arm is a recorded state, whatever its cause
         if error is job.watch.error:
             raise
+        diverged = isinstance(error, FloatingPointError) or (runner is not None and _diverged(runner.model))
         record.status = "failed"
-        record.reason = _reason(error, diverged=runner is not None and _diverged(runner.model))
+        record.reason = _reason(error, diverged=diverged)
+        _broken_off(job, "diverged" if diverged else None)
         if runner is not None:
             runner.logger.exception("The run failed.")
         record.log_tail = _log_tail(job.folder)
@@ -160,6 +167,12 @@ def _settings(job: Job) -> Any:
     if job.launcher != "none":
         distribute(settings)
     return settings
+
+
+def _broken_off(job: Job, trouble: Trouble | None) -> None:
+    """Judge the gates of an arm that ended before its end."""
+    if job.record.kind == "arm":
+        job.record.gates = broken_off(job.record, trouble=trouble, goals=job.policy.goals)
 
 
 def write(record: Record, folder: Path) -> None:

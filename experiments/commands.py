@@ -13,6 +13,8 @@ from experiments.doctor.audit_commands import audit
 from experiments.doctor.commands import doctor
 from experiments.errors import Terminated, UserError
 from experiments.interrupts import sigterm_as_interrupt
+from experiments.monitoring.console import MemoryBudget, OnFail, print_checklist
+from experiments.monitoring.memory import parse_budget
 from experiments.paths import runs_root
 from experiments.records import RECORD_NAME
 from experiments.runs import run_folder
@@ -49,6 +51,8 @@ def train(
         str,
         typer.Option(help="none, or pytorch: torchrun --nproc-per-node 2 -m experiments train ... --launcher pytorch."),
     ] = "none",
+    memory_budget: MemoryBudget = None,
+    on_fail: OnFail = "warn",
 ) -> None:
     """Train one run; an interrupted one goes on from its last checkpoint, a completed identical one is only shown."""
     from experiments.ranks import leave
@@ -62,11 +66,13 @@ def train(
         with sigterm_as_interrupt():
             record = train_run(
                 config=config, study=study, arm=name, delta=delta, seed=seed, split=split, data=data, runs_root=runs_root(),
-                launcher=launcher,
+                launcher=launcher, memory_budget_mb=parse_budget(memory_budget) if memory_budget else None, on_fail=on_fail,
             )  # fmt: skip
     except KeyboardInterrupt as stop:
         _tell("Stopped; the same command goes on from the last checkpoint.", style="yellow")
         raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
+    if _speaks():
+        print_checklist(record, console)
     if record.status != "completed":  # each process tells its own failure: the others may only see that it is gone
         console.print(f"{folder} {record.status}: {record.reason}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
@@ -76,8 +82,6 @@ def train(
         if final is not None:
             scores = ", ".join(f"{c} {_percent(s.ap)}" for c, s in final.scores.items())
             _tell(f"{model} at {final.iteration}: AP {scores}")
-    for alarm in record.alarms:
-        _tell(f"Alarm, {alarm.line}", style="yellow")
     _tell(f"Record: {folder / RECORD_NAME}")
 
 

@@ -12,5 +12,9 @@ class Pruned(Exception):
     """Raised by an observer of a run that is not worth continuing; its text is the reason."""
 
 
+class Stopped(Exception):
+    """Raised in a run whose gate failed, where that is to end it; its text is the reason, and the run counts as failed."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, where it stops a run as cleanly as Ctrl-C does."""

@@ -95,6 +95,12 @@ class Gate(_Strict):
     says: str
     figures: dict[str, float | None] = Field(default_factory=dict)
 
+    @property
+    def line(self) -> str:
+        """When, what and how it ended, for reading."""
+        about = f"{self.name} {self.subject}" if self.subject else self.name
+        return f"iteration {self.milestone}, {about}: {self.verdict.replace('_', ' ')}; {self.says}"
+
 
 class Window(_Strict):
     """Figures of one stretch of training, up to ``iteration``; :mod:`experiments.monitoring.windows` says which."""
@@ -150,7 +156,6 @@ class Record(_Strict):
     tokens_reduced_from: int | None = None
     tokens_per_level: list[int] = Field(default_factory=list)
     validations: list[Validation] = Field(default_factory=list)
-    monitoring: dict[str, float | None] = Field(default_factory=dict)
     history: list[Window] = Field(default_factory=list)
     alarms: list[Alarm] = Field(default_factory=list)
     gates: list[Gate] = Field(default_factory=list)

@@ -56,17 +56,19 @@ def read_dataset(folder: Path) -> dict[str, Any]:
     from experiments.data.description import field_faults
 
     path = folder / DATASET_NAME
+    if not path.exists():
+        raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.")
     try:
         description: dict[str, Any] = json.loads(path.read_text())
         faults = {field: fault for field, fault in field_faults(description).items() if field != "splits"}
         if faults:
             raise UserError(f"{path} {next(iter(faults.values()))}")
         description["fingerprint"] = _fingerprint(folder, path)
-    except FileNotFoundError:
-        raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.") from None
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}): restore or remove it.") from None
     except UserError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is not a data set description ({error!r}): make the data set again.") from None
     return description
 

@@ -18,7 +18,11 @@ from experiments.clock import Clock
 from experiments.config import import_components, load_config
 from experiments.errors import UserError
 from experiments.fitting import fit_to_data
+from experiments.goals import read_goals
+from experiments.hooks.monitor import Policy
 from experiments.locks import locked
+from experiments.monitoring.console import FailAction
+from experiments.monitoring.memory import device_memory_mb
 from experiments.observer import Observer, Watch
 from experiments.prepare import prepared_data
 from experiments.ranks import first_rank, join, share_batch
@@ -32,6 +36,7 @@ from experiments.runs import (
     run_folder,
     run_identity,
 )
+from experiments.studies import arm_folder
 
 _PACKAGES = (
     "torch",
@@ -59,6 +64,8 @@ def train_run(
     progress: bool = True,
     observer: Observer | None = None,
     launcher: str = "none",
+    memory_budget_mb: float | None = None,
+    on_fail: FailAction = "warn",
 ) -> Record:
     """Train one arm, or return the record of the identical run that is completed already.
 
@@ -83,6 +90,9 @@ def train_run(
         observer: is told how far the run is, and may end it.
         launcher: ``pytorch`` in processes that torchrun started: they train the run together, each with its share of every
             batch, and all return its record.
+        memory_budget_mb: what the run is to stay within, MiB; default all of the card's, or of the machine's without one.
+        on_fail: what follows when a gate of an arm's monitoring checklist fails before its end: ``warn``; ``stop``, with the
+            status ``failed``; or ``prune``, with the status ``pruned``.
 
     Returns:
         The record, with status ``completed``, or ``failed`` or ``pruned`` (and the reason).
@@ -101,6 +111,7 @@ def train_run(
         config=config, study=study, arm=arm, levels=levels or {}, delta=dict(delta or {}), seed=seed,
         split=default_split(seed, data) if split is None else split, data=data, description=read_dataset(data),
         runs_root=runs_root, own_folder=folder, progress=progress, watch=Watch(observer), launcher=launcher, kind="arm",
+        memory_budget_mb=memory_budget_mb, on_fail=on_fail,
     )  # fmt: skip
     return _train(run, harness)
 
@@ -124,13 +135,30 @@ class _Run:
     watch: Watch
     launcher: str
     kind: Literal["arm", "burn_in"]
+    memory_budget_mb: float | None
+    on_fail: FailAction
 
     @property
     def identity(self) -> str:
+        return self._identity(self.delta)
+
+    def _identity(self, delta: Mapping[str, Any]) -> str:
         fingerprint = self.description["fingerprint"]
         return run_identity(
-            config=self.config, delta=self.delta, seed=self.seed, split=self.split, data_fingerprint=fingerprint
+            config=self.config, delta=delta, seed=self.seed, split=self.split, data_fingerprint=fingerprint
         )
+
+    def baseline(self) -> Record | None:
+        """The record of the baseline of this config, data, seed and split, as far as a study has it trained here."""
+        folder = arm_folder(self.runs_root, self._identity({}))
+        return read_record(folder) if (folder / RECORD_NAME).exists() else None
+
+    def policy(self) -> Policy:
+        """How the run is judged while it trains."""
+        return Policy(
+            budget_mb=self.memory_budget_mb or device_memory_mb(), on_fail=self.on_fail,
+            goals=read_goals(self.data, self.description["classes"]), baseline=self.baseline,
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -189,7 +217,7 @@ def _train(run: _Run, harness: Clock) -> Record:
             return record
         train(Job(
             settings=settings, record=record, folder=run.folder, weights=weights, bar=run.title if run.progress else None,
-            launcher=run.launcher, watch=run.watch, harness=harness,
+            launcher=run.launcher, watch=run.watch, policy=run.policy(), harness=harness,
         ))  # fmt: skip
     # Ranks measure their own times; after a failure they may not be in step any more.
     return record if record.status == "failed" else first_rank(lambda: record)
@@ -240,7 +268,8 @@ def _begin(run: _Run, settings: Any, burn_in: Record | None) -> Record:
     if has_checkpoint(run.folder):
         record.validations, record.seconds = previous.validations, previous.seconds
         record.resumed_from, record.fresh_weights = previous.resumed_from, previous.fresh_weights
-        record.peak_memory_mb, record.alarms = previous.peak_memory_mb, previous.alarms
+        record.peak_memory_mb, record.peak_reserved_mb = previous.peak_memory_mb, previous.peak_reserved_mb
+        record.history, record.alarms, record.gates = previous.history, previous.alarms, previous.gates
     return record
 
 

@@ -1,5 +1,7 @@
 """Soft Teacher over groups of views."""
 
+from typing import Any
+
 import torch
 from mmdet.models.detectors import SoftTeacher
 from mmdet.registry import MODELS
@@ -14,7 +16,7 @@ class MultiViewSoftTeacher(SoftTeacher):
     - The teacher starts as a copy of the student, buffers included, and stays in evaluation mode.
     - A batch without unlabelled groups is a supervised step (the burn-in, and supervised controls).
     - A mirrored group lists its views in mirrored order, so teacher and student views are matched by image id.
-    - How many pseudo-boxes the teacher keeps is logged, in all and of each class (boxes per view, not losses).
+    - How many boxes the teacher gives, and how many each threshold keeps, is logged (boxes per view, not losses).
     """
 
     def init_weights(self) -> None:
@@ -44,6 +46,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         pseudo_samples, info = self.get_pseudo_instances(
             multi_batch_inputs["unsup_teacher"], multi_batch_data_samples["unsup_teacher"]
         )
+        teacher_labels = info["teacher_labels"]
         order = view_order([s.img_id for s in pseudo_samples], [s.img_id for s in student_samples])
         pseudo_samples = [pseudo_samples[i] for i in order]
         index = torch.tensor(order, device=info["feat"][0].device)
@@ -53,20 +56,64 @@ class MultiViewSoftTeacher(SoftTeacher):
         }
         student_samples = self.project_pseudo_instances(pseudo_samples, student_samples)
         losses.update(self.loss_by_pseudo_instances(multi_batch_inputs["unsup_student"], student_samples, info))
-        losses.update(self.pseudo_boxes(student_samples))
+        losses.update(self.pseudo_boxes(student_samples, teacher_labels))
         return losses
 
-    def pseudo_boxes(self, samples: SampleList) -> dict[str, Tensor]:
-        """Pseudo-boxes per view above the initial threshold, to be logged; the model knows classes by their labels alone.
+    def get_pseudo_instances(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList
+    ) -> tuple[SampleList, dict[str, Any]]:
+        """As the library has it, with the labels of all boxes that the teacher gave, before any threshold.
 
         Returns:
-            ``pseudo_boxes_per_view``, and ``pseudo_boxes_per_view_<label>`` for each class, as tensors of shape ().
+            The samples with their pseudo-boxes, and the library's information with ``teacher_labels`` (n,) in it.
         """
-        labels = torch.cat([sample.gt_instances.labels for sample in samples])
+        head = self.teacher.roi_head
+        predict = head.predict
+        found: list[Any] = []
+
+        def recorded(*inputs: Any, **options: Any) -> Any:
+            found.append(predict(*inputs, **options))
+            return found[-1]
+
+        head.predict = recorded  # the library gives out what its thresholds have left, and no more
+        try:
+            samples, info = super().get_pseudo_instances(batch_inputs, batch_data_samples)
+        finally:
+            head.predict = predict
+        return samples, {**info, "teacher_labels": torch.cat([results.labels for results in found[0]])}
+
+    def pseudo_boxes(self, samples: SampleList, teacher_labels: Tensor) -> dict[str, Tensor]:
+        """What the teacher gave and what was kept of it, per view, to be logged; the model knows classes by their labels alone.
+
+        Args:
+            samples: with the pseudo-boxes that are above the initial threshold and not too small.
+            teacher_labels: (n,) labels of all boxes that the teacher gave for them.
+
+        Returns:
+            Tensors of shape (). ``teacher_boxes_per_view`` and ``pseudo_boxes_per_view``, also with ``_<label>`` for each class;
+            ``pseudo_boxes_for_cls_per_view``, ``..._for_rpn_...`` and ``..._for_reg_...``: those that a branch's own threshold
+            keeps; ``pseudo_score_per_view`` and ``pseudo_uncertainty_per_view``: sums over the pseudo-boxes.
+        """
+        boxes = [sample.gt_instances for sample in samples]
+        labels, scores, uncertainties = (
+            torch.cat([one[field].flatten() for one in boxes])  # the library gives uncertainties of no boxes as (0, 4)
+            for field in ("labels", "scores", "reg_uncs")
+        )
+        thresholds = self.semi_train_cfg
+        figures = {
+            "pseudo_boxes_for_cls": scores > thresholds.cls_pseudo_thr,
+            "pseudo_boxes_for_rpn": scores > thresholds.rpn_pseudo_thr,
+            "pseudo_boxes_for_reg": uncertainties < thresholds.reg_pseudo_thr,
+            "pseudo_score": scores,
+            "pseudo_uncertainty": uncertainties,
+        }
+        sums = {f"{name}_per_view": values.sum() for name, values in figures.items()}
         classes = torch.arange(self.student.roi_head.bbox_head.num_classes, device=labels.device)
-        kept = (labels[:, None] == classes).sum(dim=0)  # bincount would wait for the GPU
-        of_class = {f"pseudo_boxes_per_view_{label}": count / len(samples) for label, count in enumerate(kept)}
-        return {"pseudo_boxes_per_view": kept.sum() / len(samples), **of_class}
+        for name, of in (("teacher_boxes", teacher_labels), ("pseudo_boxes", labels)):
+            counts = (of[:, None] == classes).sum(dim=0)  # bincount would wait for the GPU
+            sums[f"{name}_per_view"] = counts.sum()
+            sums |= {f"{name}_per_view_{label}": count for label, count in enumerate(counts)}
+        return {name: total / len(samples) for name, total in sums.items()}
 
 
 def view_order(teacher_ids: list[int], student_ids: list[int]) -> list[int]:

@@ -229,14 +229,13 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type="MultiViewMeanTeacherHook", momentum=0.001),  # teacher = 0.999 teacher + 0.001 student
-    dict(type="CheckInvalidLossHook", interval=10),
 ]
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
 )
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=False)
-visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend", scalar_save_file="scalars.json")])
+visualizer = dict(type="Visualizer", vis_backends=[])  # scalars go to the trackers, see experiments/tracking
 log_level = "INFO"
 load_from = None
 resume = False

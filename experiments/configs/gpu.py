@@ -47,7 +47,6 @@ param_scheduler = [
 default_hooks = dict(checkpoint=dict(interval=250), logger=dict(interval=50))
 custom_hooks = [
     dict(type="MultiViewMeanTeacherHook", momentum=0.002),
-    dict(type="CheckInvalidLossHook", interval=50),
 ]
 burn_in = {
     "train_cfg.max_iters": 2000,

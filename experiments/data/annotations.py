@@ -1,5 +1,6 @@
 """The rules of a grouped COCO file: what is sound in it, and all its problems at once. Torch-free."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -109,7 +110,7 @@ class _Reader:
     def __init__(self, file: Path, images: Path, classes: Sequence[str] | None) -> None:
         self.file = file
         self.folder = images
-        self.root = images.resolve()
+        self.root = Path(os.path.realpath(images))
         self.classes = classes
         self.problems: list[Problem] = []
         self.uncertain: set[str] = set()

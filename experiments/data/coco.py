@@ -18,7 +18,8 @@ def coco_files(folder: Folder) -> list[Path]:
     """The annotation files: the one that is named, or the first kind of :data:`LOOKED_FOR` that is there."""
     if folder.annotation is not None:
         return [folder.annotation]
-    documents = [file for file in folder.files if file.suffix.lower() == ".json"]
+    # Label Studio writes a notes.json beside YOLO labels.
+    documents = [file for file in folder.files if file.suffix.lower() == ".json" and file.name != "notes.json"]
     exports = [file for file in documents if file.name == "_annotations.coco.json"]
     listed = [file for file in documents if file.parent == folder.root / "annotations"]
     return exports or listed or [file for file in documents if file.parent == folder.root]

@@ -1,5 +1,6 @@
 """``python -m experiments data``: make, import and look into data sets."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -67,7 +68,7 @@ def import_(
     from experiments.data.card import write_card
     from experiments.data.intake import import_dataset
 
-    folder = out or data_root() / source.resolve().with_suffix("").name
+    folder = out or data_root() / Path(os.path.abspath(source)).with_suffix("").name
     with sigterm_as_interrupt():
         description = import_dataset(
             source, folder, group_by=group_by, specimen_by=specimen_by, views=views, layout=layout, labelled=labelled,
@@ -130,7 +131,12 @@ def browse(
     from experiments.data.browse import browse as draw
 
     for path in draw(
-        folder, out or runs_root() / "browse" / folder.resolve().name, split=split, by=by, html=html, limit=limit
+        folder,
+        out or runs_root() / "browse" / Path(os.path.abspath(folder)).name,
+        split=split,
+        by=by,
+        html=html,
+        limit=limit,
     ):
         _tell(str(path))
 

@@ -1,6 +1,7 @@
 """The rules of ``dataset.json``. Torch-free."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,23 @@ from experiments.goals import OVERALL
 from experiments.runs import DATASET_NAME
 
 CARD_NAME = "CARD.md"
+_MOST_VIEWS = 1000
 
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def can_be_shown(name: str) -> bool:
+    """Whether a name can stand in files, tables and pictures: no control characters, and no halves of characters."""
+    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in name)
+
+
 def _are_names(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(name, str) and name not in ("", OVERALL) for name in value)
+        and all(isinstance(name, str) and name not in ("", OVERALL) and can_be_shown(name) for name in value)
     )
 
 
@@ -30,8 +37,14 @@ def _is_size(value: object) -> bool:
 
 _FIELDS = {
     "name": (lambda value: isinstance(value, str) and value != "", "text"),
-    "classes": (_are_names, f"a list of class names, none of them {OVERALL!r}, which stands for their mean"),
-    "views": (_is_count, "the number of views of a group, a whole number from 1 up"),
+    "classes": (
+        _are_names,
+        f"a list of class names without control characters, none of them {OVERALL!r}, which stands for their mean",
+    ),
+    "views": (
+        lambda value: _is_count(value) and value <= _MOST_VIEWS,
+        f"the number of views of a group, a whole number from 1 to {_MOST_VIEWS}",
+    ),
     "image_size": (_is_size, "[height, width] of the images in px"),
     "splits": (lambda value: isinstance(value, dict), "the numbers of groups, images and boxes of each split"),
 }

@@ -51,7 +51,9 @@ class Folder:
         for place, folders, names in os.walk(root):
             # Archives made on a Mac hold a shadow of every file in __MACOSX, or as ._name beside it.
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-            self.files.extend(Path(place, name) for name in sorted(names) if not name.startswith("."))
+            files = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+            # Not pipes, which would wait for a writer for ever, nor links to nothing or in a circle.
+            self.files.extend(file for file in files if file.is_file())
         self.images = [file for file in self.files if file.suffix.lower() in IMAGE_SUFFIXES]
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -74,13 +76,12 @@ class Folder:
         images the one beside the annotation file is meant, or in a folder that its name ends with (``instances_train2017.json``
         and ``train2017/``).
         """
+        shown = repr(stated[:200])
         wanted = PurePosixPath(stated.replace("\\", "/"))
         if ".." in wanted.parts:
             wanted = PurePosixPath(os.path.relpath(os.path.normpath(annotation.parent / wanted), self.root))
         if wanted.is_absolute() or ".." in wanted.parts or re.match("[A-Za-z]:", stated):
-            self.problem(
-                annotation, f"names the image {stated!r}, which leads out of the source: name images inside it."
-            )
+            self.problem(annotation, f"names the image {shown}, which leads out of the source: name images inside it.")
             return None
         depth = len(wanted.parts)
         found = [
@@ -93,9 +94,9 @@ class Folder:
             return found[0]
         if found:
             places = " and ".join(self.name(path) for path in found[:2])
-            self.problem(annotation, f"the image {stated!r} may be {places}: give images names of their own.")
+            self.problem(annotation, f"the image {shown} may be {places}: give images names of their own.")
         else:
-            self.problem(annotation, f"the image {stated!r} does not exist: add the file or remove its entry.")
+            self.problem(annotation, f"the image {shown} does not exist: add the file or remove its entry.")
         return None
 
     def check_classes(self, path: Path, names: Sequence[str]) -> None:

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from experiments.data.description import can_be_shown
 from experiments.data.problems import Problem
+
+_LONGEST_SIDE = 1_000_000  # px
 
 
 def _is_id(value: object) -> bool:
@@ -13,11 +16,11 @@ def _is_id(value: object) -> bool:
 
 
 def _is_side(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LONGEST_SIDE
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and can_be_shown(value)
 
 
 def _is_group(value: object) -> bool:
@@ -26,10 +29,11 @@ def _is_group(value: object) -> bool:
 
 _Rule = tuple[Callable[[object], bool], str]
 _ID: _Rule = (_is_id, "a whole number")
-_SIDE: _Rule = (_is_side, "a whole number of px above 0")
-_TEXT: _Rule = (_is_text, "text")
+_SIDE: _Rule = (_is_side, f"a whole number of px from 1 to {_LONGEST_SIDE}")
+_TEXT: _Rule = (_is_text, "text without control characters")
+_GROUP: _Rule = (_is_group, f"a number or {_TEXT[1]}")
 _FIELDS: dict[str, dict[str, _Rule]] = {
-    "images": {"id": _ID, "file_name": _TEXT, "width": _SIDE, "height": _SIDE, "base_img_id": (_is_group, "text or a number")},
+    "images": {"id": _ID, "file_name": _TEXT, "width": _SIDE, "height": _SIDE, "base_img_id": _GROUP},
     "annotations": {"id": _ID, "image_id": _ID, "category_id": _ID, "bbox": (lambda _: True, "")},
     "categories": {"id": _ID, "name": _TEXT},
 }  # fmt: skip

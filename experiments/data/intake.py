@@ -1,5 +1,6 @@
 """Make a data set of users' own images: read, check, group, split by specimen, and have it written."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,7 +79,10 @@ def import_dataset(
         if hidden:
             notes.append(f"Training groups whose labels are not used: {len(hidden)} (--labelled 1 uses all).")
     elif not hidden:
-        notes.append(f"{UNLABELLED} is empty: nothing is left to learn from without labels.")
+        notes.append(
+            f"{UNLABELLED} is empty, and training needs groups without labels: give --labelled below 1, or a folder of them with "
+            f"--unlabelled."
+        )
     if other:
         notes.append(
             f"Images of another size than {image_size[1]} x {image_size[0]} px, the commonest: {other}; training resizes them."
@@ -115,14 +119,19 @@ def _check_options(
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(f"{out} exists already: delete it or choose another folder.")
     for place in (source.parent if source.suffix == ".json" else source, unlabelled):
-        if place is not None and out.resolve().is_relative_to(place.resolve()):
+        if place is not None and _real(out).is_relative_to(_real(place)):
             raise UserError(f"{out} would lie inside {place}, which is read: choose a folder elsewhere.")
     if unlabelled is not None:
-        one, other = source.resolve(), unlabelled.resolve()
+        one, other = _real(source), _real(unlabelled)
         if one.is_relative_to(other) or other.is_relative_to(one):
             raise UserError(
                 f"{unlabelled} and {source} lie in one another: move the images without labels to a folder of their own."
             )
+
+
+def _real(path: Path) -> Path:
+    """Without links, where they do not lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _shares(*, labelled: float, val: float, test: float) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Which images are the views of one shot, which specimen it shows, and what they are called in a data set. Torch-free."""
 
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from experiments.data.sources import SourceImage
 from experiments.errors import UserError
+from experiments.interrupts import time_limit
+
+_MATCHING = 5  # seconds for one file name, which an expression that is sound matches in microseconds
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def name_shots(
                 )
             members[view] = image
     numbers = sorted({view for side in groups for members in side.values() for view in members})
-    if not problems and len(numbers) != views:
+    if not problems and numbers and len(numbers) != views:
         listed = ", ".join(map(str, numbers[:12])) + (", ..." if len(numbers) > 12 else "")
         problems.append(f"{len(numbers)} different views occur ({listed}), not {views}: correct --views or --group-by.")
     if problems:
@@ -175,8 +179,16 @@ def _search(pattern: re.Pattern[str], stem: str, option: str) -> dict[str, str]:
 
     Raises:
         ValueError: it does not match, or one of them is empty.
+        UserError: it takes for ever.
     """
-    found = pattern.search(stem)
+    try:
+        with time_limit(_MATCHING):
+            found = pattern.search(stem)
+    except TimeoutError:
+        raise UserError(
+            f"{option} '{pattern.pattern}' is still not decided on {stem!r} after {_MATCHING} s: repeats within repeats, as in "
+            f"(a+)+, can take for ever; write it without."
+        ) from None
     if found is None:
         raise ValueError(
             f"{option} '{pattern.pattern}' does not match {stem!r}: correct the expression, or move the file away."
@@ -190,8 +202,10 @@ def _search(pattern: re.Pattern[str], stem: str, option: str) -> dict[str, str]:
 
 def _compile(text: str, option: str, names: Sequence[str]) -> re.Pattern[str]:
     try:
-        pattern = re.compile(text)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
         raise UserError(f"{option} '{text}' is not a regular expression ({error}): correct it.") from None
     for name in names:
         if name not in pattern.groupindex:

@@ -32,7 +32,8 @@ def class_warnings(found: Mapping[str, Annotations], classes: Sequence[str]) -> 
             if count == 0:
                 what = "has no boxes in this split" + (": it cannot be scored." if name == "val" else ".")
             elif name == "val" and count < FEWEST:
-                what = f"has {count} boxes, fewer than {FEWEST}: no conclusion can be drawn from its scores; add some."
+                boxes = "1 box" if count == 1 else f"{count} boxes"
+                what = f"has {boxes}, fewer than {FEWEST}: no conclusion can be drawn from its scores; add some."
             else:
                 continue
             problems.append(Problem(part.file, f"class {class_name}", what, "warning"))

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 from rich.progress import Progress
 
 from experiments.data import coco, voc, yolo
+from experiments.data.description import can_be_shown
 from experiments.data.drafts import Corners, Draft, Folder
 from experiments.errors import UserError
 
@@ -79,12 +80,15 @@ def collect(source: Path, *, layout: Layout | Literal["auto"], clip: bool, progr
     if chosen not in _READERS:
         raise UserError(f"There is no layout {chosen!r}: choose auto, {', '.join(_READERS)}.")
     classes, drafts = _READERS[chosen](folder)
+    for name in classes:
+        if not can_be_shown(name):
+            folder.problems.append(f"the class name {name[:80]!r} holds control characters: rename the class.")
     seen = Counter(draft.path for draft in drafts)
     for path in [path for path, times in seen.items() if times > 1]:
         folder.problem(
             path, "is annotated more than once: leave one annotation of it, or import a single annotation file."
         )
-    images = _look(folder, drafts, clip=clip, progress=progress)
+    images = _look(folder, list({draft.path: draft for draft in drafts}.values()), clip=clip, progress=progress)
     boxes = Counter(box.class_name for image in images for box in image.boxes)
     if not images and not folder.problems:
         folder.problems.append(f"no annotated images were found: name a folder that holds {_looked_for()}.")
@@ -146,7 +150,7 @@ def _open(source: Path) -> Folder:
         raise UserError(f"{source} does not exist: name a folder of annotated images, or a COCO file.")
     if source.is_dir():
         return Folder(source)
-    if source.suffix.lower() != ".json":
+    if source.suffix.lower() != ".json" or not source.is_file():
         raise UserError(f"{source} is neither a folder nor a .json file: unpack archives, and name the folder.")
     return Folder(source_root(source), annotation=source)
 

@@ -5,6 +5,7 @@ image's width and height. Labels of ``.../images/a.jpg`` are ``.../labels/a.txt`
 the YAML file calls train and val does not matter: every image of the source is read, and split anew.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,8 @@ def _parse(words: list[str], classes: list[str]) -> tuple[int, Corners]:
     Raises:
         ValueError: what is wrong with the line and what to do.
     """
-    if not words[0].isdecimal() or int(words[0]) >= len(classes):
-        raise ValueError(f"has the class {words[0]}: give a whole number from 0 to {len(classes) - 1}.")
+    if not re.fullmatch(r"\d{1,9}", words[0]) or int(words[0]) >= len(classes):
+        raise ValueError(f"has the class {words[0][:60]}: give a whole number from 0 to {len(classes) - 1}.")
     try:
         values = [number(float(word)) for word in words[1:]]
     except ValueError:

@@ -132,10 +132,11 @@ def rate_findings(case: Case) -> list[Finding]:
     off = max(rate / wanted, wanted / rate)
     if off < (_RATE_ALONE if batch == own_batch else _RATE_OFF) - 1e-9:
         return []
+    times = f"{off:.2g}" if off < 10 else f"{off:,.0f}"
     rule = "the root of the batch (arXiv 2205.10330)" if adaptive else "the batch (arXiv 1706.02677)"
     return [Finding(
         "learning rate", "warning",
-        f"The learning rate {rate:g} is {off:.2g} times too {'high' if rate > wanted else 'low'} for {_groups(batch)} per batch, "
+        f"The learning rate {rate:g} is {times} times too {'high' if rate > wanted else 'low'} for {_groups(batch)} per batch, "
         f"by the config's own pair.",
         f"The config has {own_rate:g} for {_groups(own_batch)}; with {kind} the rate goes with {rule}, which gives {wanted:.3g}.",
         f"Set {path} to about {wanted:.3g}, or keep it if it was searched for at this batch.",

@@ -1,11 +1,9 @@
 """Keeps ``record.json`` up to date while a run trains."""
 
-import resource
 import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmdet.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -13,12 +11,10 @@ from mmengine.runner import Runner
 
 from experiments.burn_in import load_weights
 from experiments.clock import Clock
+from experiments.monitoring.memory import peak_memory_mb, peak_reserved_mb, reset_peak_memory
 from experiments.ranks import agree, unwrapped
 from experiments.records import Record, Score, Validation, write_record
 from experiments.tokens import fit_checkpoint
-
-_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-_WINDOW = 50  # iterations that a monitoring figure is averaged over
 
 
 @HOOKS.register_module()
@@ -37,7 +33,7 @@ class RecordHook(Hook):
         loop_seconds: wall seconds of this attempt's training loop, validations included.
     """
 
-    priority = "VERY_LOW"
+    priority = "LOW"  # the monitor, registered after it, judges what it has put into the record
 
     def __init__(self, *, record: Record, folder: Path, weights: Path | None, harness: Clock) -> None:
         self.record = record
@@ -101,11 +97,8 @@ class RecordHook(Hook):
         self._write()
 
     def after_train(self, runner: Runner) -> None:
-        """Note final times, memory and monitoring figures."""
+        """Note final times and memory."""
         self.measure()
-        kept = runner.message_hub.log_scalars.get("train/pseudo_boxes_per_view")
-        if kept is not None:
-            self.record.monitoring["pseudo_boxes_per_view"] = float(kept.mean(_WINDOW))
 
     def measure(self) -> None:
         """Bring times and memory of the record up to date, once training has begun."""
@@ -116,29 +109,13 @@ class RecordHook(Hook):
         self.record.seconds["total"] = total
         self.record.seconds["training"] = total - self.record.seconds.get("validation", 0.0)
         self.record.peak_memory_mb = max(self.record.peak_memory_mb or 0.0, peak_memory_mb())
+        reserved = peak_reserved_mb()
+        if reserved is not None:
+            self.record.peak_reserved_mb = max(self.record.peak_reserved_mb or 0.0, reserved)
 
     def _write(self) -> None:
         if is_main_process():
             write_record(self.record, self.folder)
-
-
-def reset_peak_memory() -> None:
-    """Forget earlier runs' peaks: one process trains many."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    elif _CLEAR.exists():
-        _CLEAR.write_text("5")  # Linux: resets the peak of the resident set
-
-
-def peak_memory_mb() -> float:
-    """Peak since the last reset, MiB: allocated on the GPU if there is one, else resident in main memory."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    if _STATUS.exists():
-        return (
-            next(int(line.split()[1]) for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM")) / 1024
-        )
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def validation_of(metrics: dict[str, float], *, model: str, iteration: int) -> Validation:

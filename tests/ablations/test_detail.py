@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ablations.detail import arm_as_plain, print_arm
-from experiments.records import Alarm, write_record
+from experiments.records import Alarm, Gate, write_record
 from experiments.studies import StudyRun
 from tests.ablations.conftest import make_entry, make_record
 
@@ -18,6 +18,7 @@ def test_every_replicate_is_told_with_its_files_and_record(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     record = make_record("focal-0", {"Chipped": 0.5}, seconds={"total": 150.0}, iterations=160)
     record.alarms.append(Alarm(kind="loss_ratio", iteration=8, last=24, says="it [was] too large.", figures={}))
+    record.gates.append(Gate(name="class_ap", subject="Chipped", milestone=40, verdict="failed", says="AP [0.5]."))
     write_record(record, folder)
     for name in ("weights.pth", ".lock"):
         (folder / name).touch()
@@ -50,6 +51,7 @@ def test_every_replicate_is_told_with_its_files_and_record(tmp_path: Path) -> No
         "seed 0, split 3: completed",
         f"  {GAMMA} = 2.5",
         "  teacher on val at 1: AP Broken 0.250, Chipped 0.500, Scratched 0.250, Severe_Rust 0.250, Tip_Wear 0.250, all 0.250",
+        "  gate, iteration 40, class_ap Chipped: failed; AP [0.5].",
         "  alarm, iteration 8 to 24: it [was] too large.",
         "  160 iterations on cpu; total 2 min",
         f"  {folder}: record.json, weights.pth",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.errors import UserError
+from experiments.records import read_record
 from experiments.runs import completed_record, read_dataset
 from experiments.studies import arm_folder, read_study
 from tests.ablations.conftest import Laboratory, make_data
@@ -360,3 +361,26 @@ def test_show_of_a_seed_that_is_not_there_names_those_that_are(laboratory: Labor
     assert (wrong.exit_code, wrong.stderr) == (
         2, "Error: Arm focal of study ablation-focal has no seed 7; its seeds are 0, 1.\n",
     )  # fmt: skip
+
+
+def test_gates_of_arms_that_ended_before_their_baseline_are_judged_when_all_are_home(laboratory: Laboratory) -> None:
+    """At .21, Severe_Rust and Chipped exceed a baseline of .2 at its first validation, and not its multiples; overall is kept."""
+    laboratory.scores = {("baseline", 0): 0.2, ("focal", 0): 0.21}
+    laboratory.run("--factors", "focal")
+    study = read_study(laboratory.root / "ablation-focal")
+    assert study is not None
+    baseline, focal = (read_record(arm_folder(laboratory.root, run.identity)) for run in study.runs)
+    verdicts = {(gate.name, gate.subject, gate.milestone): gate.verdict for gate in focal.gates}
+    # One iteration: all gates fall due at it, and the later ones of a name stand for both.
+    assert verdicts == {
+        ("class_ap", "Severe_Rust", 1): "failed", ("class_ap", "Chipped", 1): "failed", ("overall_ap", None, 1): "passed",
+    }  # fmt: skip
+    assert {gate.verdict for gate in baseline.gates} == {"not_reached"}
+
+
+def test_how_runs_are_watched_reaches_them(laboratory: Laboratory) -> None:
+    laboratory.run("--factors", "focal", "--memory-budget", "8GB", "--on-fail", "prune")
+    assert laboratory.watching == {"memory_budget_mb": 8192.0, "on_fail": "prune"}
+    result = laboratory.run("--factors", "focal", "--memory-budget", "much")
+    assert result.exit_code == 2
+    assert "--memory-budget 'much' is no amount of memory" in result.stderr

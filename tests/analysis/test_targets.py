@@ -1,7 +1,7 @@
 import pytest
 
 from analysis.targets import Target, compare, goals_of
-from experiments.goals import PLAN, plan_goals
+from experiments.goals import PLAN, Goals, Multiples, plan_goals
 
 GOALS = goals_of(PLAN)
 RUST, CHIPPED, OVERALL = GOALS
@@ -109,3 +109,14 @@ def test_descriptions():
     assert RUST.description == "above 5x (conservative) and above 8x (optimistic)"
     assert OVERALL.description == "not down by more than 5 %"
     assert Target("overall", 0.95, floor=True).label == "≥ 0.95x"
+
+
+def test_absolute_targets_do_not_follow_the_baseline():
+    goals = Goals(hard={"Severe_Rust": Multiples(conservative=5, optimistic=8, before=0.006)}, overall_least=0.1)
+    rust, overall = goals_of(goals)
+    assert [(target.label, target.absolute) for target in rust.targets] == [("0.030", 0.03), ("0.048", 0.048)]
+    assert verdicts(rust, 0.02, 0.031) == ["met", "missed"]  # 1.55x of this baseline
+    assert verdicts(rust, 0.0, 0.03) == ["missed", "missed"]  # a baseline near zero leaves an absolute target defined
+    assert verdicts(overall, 0.104, 0.099) == ["met", "missed"]
+    assert overall.description == "not down by more than 5 % and not below 0.100"
+    assert rust.description == "above 0.030 (conservative) and above 0.048 (optimistic)"

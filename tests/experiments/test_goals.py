@@ -36,6 +36,11 @@ def test_the_file_names_hard_classes_multiples_and_the_floor(tmp_path: Path) -> 
         ("[hard.Dent]\nconservative = inf\noptimistic = 3", r"hard\.Dent\.conservative"),
         ("overall_floor = 95", r"overall_floor: .*less than or equal to 1"),
         ("floor = 0.9", r"floor: Extra inputs"),
+        ("overall_least = 10", r"overall_least: .*less than or equal to 1"),
+        (
+            "[hard.Dent]\nconservative = 2\noptimistic = 3\nbefore = 3.2",
+            r"hard\.Dent\.before: .*less than or equal to 1",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_with_place_and_remedy(tmp_path: Path, text: str, message: str) -> None:
@@ -59,3 +64,14 @@ def test_the_template_reads_back(tmp_path: Path, boxes: dict[str, int], hard: li
     assert goals.searched == hard
     if "Chipped" in boxes:
         assert goals == PLAN == plan_goals(list(boxes))
+
+
+def test_the_plans_own_figures_are_there_to_be_uncommented(tmp_path: Path) -> None:
+    path = write_template(tmp_path, dict.fromkeys(CLASSES, 9))
+    path.write_text(path.read_text().replace("#overall_least", "overall_least").replace("#before", "before"))
+    goals = read_goals(tmp_path, CLASSES)
+    assert goals.overall_least == 0.1
+    assert {name: (aim.before, aim.conservative) for name, aim in goals.hard.items()} == {
+        "Severe_Rust": (0.006, 5.0), "Chipped": (0.032, 2.5),
+    }  # fmt: skip
+    assert "before" not in write_template(tmp_path, {"Dent": 1}).read_text()

@@ -77,6 +77,24 @@ def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.Monkey
         data_fingerprint("tiny", tmp_path / "mine")
 
 
+def test_a_link_to_nothing_among_the_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "dataset.json").write_text(
+        '{"name": "mine", "views": 8, "classes": ["Broken"], "image_size": [96, 48]}'
+    )
+    (tmp_path / "images" / "a.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(
+        UserError, match=r"images/a\.jpg cannot be read \(No such file or directory\): restore or remove it"
+    ):
+        data_fingerprint("tiny", tmp_path)
+
+
+def test_a_folder_that_is_a_link_in_a_circle_holds_no_data(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(UserError, match="holds no data set"):
+        data_fingerprint("tiny", tmp_path / "loop")
+
+
 def test_changed_data_is_other_data(tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
     (tmp_path / "images").mkdir()
@@ -93,9 +111,9 @@ def test_changed_data_is_other_data(tmp_path: Path) -> None:
 
 
 def test_a_record_survives_the_disk_and_nan_becomes_null(tmp_path: Path) -> None:
-    before = record(monitoring={"ratio": float("nan"), "kept": 0.5})
+    before = record(seconds={"total": float("nan"), "training": 0.5})
     write_record(before, tmp_path)
-    assert json.loads((tmp_path / "record.json").read_text())["monitoring"]["ratio"] is None
+    assert json.loads((tmp_path / "record.json").read_text())["seconds"]["total"] is None
 
 
 def test_a_truncated_record_is_named(tmp_path: Path) -> None:

@@ -97,6 +97,51 @@ def test_pseudo_boxes_are_counted_per_class(build_model: Build, tiny_batch: Buil
     assert per_class == [2.0, 1.0, 1.0, 0.0, 1.0]
 
 
+def test_boxes_are_counted_before_and_after_each_threshold(build_model: Build, tiny_batch: Build, teach: Build) -> None:
+    """Four boxes in each of 8 views, of classes 0 to 3; with uncertainties of .1, .2, .3 and .4 the first falls below .15."""
+    model = build_model(delta={
+        "model.semi_train_cfg.pseudo_label_initial_score_thr": 0.4, "model.semi_train_cfg.cls_pseudo_thr": 0.55,
+        "model.semi_train_cfg.rpn_pseudo_thr": 0.85, "model.semi_train_cfg.reg_pseudo_thr": 0.15,
+    }).train()  # fmt: skip
+    teach(model, [0.9, 0.6, 0.5, 0.3])
+    model.compute_uncertainty_with_aug = lambda x, samples: [
+        torch.tensor([0.1, 0.2, 0.3, 0.4])[: len(s.gt_instances)] for s in samples
+    ]
+    logged = {name: float(value) for name, value in model.loss(*tiny_batch(model)).items() if "per_view" in name}
+    assert logged == pytest.approx({
+        "teacher_boxes_per_view": 4.0, "pseudo_boxes_per_view": 3.0, "pseudo_boxes_for_cls_per_view": 2.0,
+        "pseudo_boxes_for_rpn_per_view": 1.0, "pseudo_boxes_for_reg_per_view": 1.0,
+        "pseudo_score_per_view": 2.0, "pseudo_uncertainty_per_view": 0.6,
+        **{f"teacher_boxes_per_view_{label}": float(label < 4) for label in range(5)},
+        **{f"pseudo_boxes_per_view_{label}": float(label < 3) for label in range(5)},
+    })  # fmt: skip
+    assert model.teacher.roi_head.predict.__name__ == "predict"  # nothing is left of the recording
+
+
+@pytest.mark.filterwarnings("ignore:std")  # the library takes the spread of no boxes
+def test_views_without_pseudo_boxes_are_counted_beside_others(build_model: Build, tiny_batch: Build) -> None:
+    """By the library's own uncertainty: the teacher finds a box in every other view alone."""
+    model = build_model().train()
+    head, turn = model.teacher.roi_head, iter(range(100))
+    predict = head.predict
+
+    def every_other(x: Any, proposals: Any, samples: Any, rescale: bool = False) -> Any:
+        if head.test_cfg is None:  # jittered boxes, of which the spread is taken
+            return predict(x, proposals, samples, rescale=rescale)
+        return [
+            InstanceData(
+                bboxes=torch.tensor([[4.0, 10.0, 24.0, 50.0]]).repeat(found, 1), scores=torch.full((found,), 0.9),
+                labels=torch.zeros(found).long(),
+            )
+            for found in (next(turn) % 2 for _ in samples)
+        ]  # fmt: skip
+
+    head.predict = every_other
+    losses = model.loss(*tiny_batch(model))
+    assert float(losses["teacher_boxes_per_view"]) == float(losses["pseudo_boxes_per_view"]) == 0.5
+    assert float(losses["pseudo_uncertainty_per_view"]) > 0
+
+
 @pytest.mark.parametrize(
     ("threshold", "changes", "stays"),
     [
@@ -145,8 +190,10 @@ def test_what_the_teacher_saw_is_put_in_the_students_order(build_model: Build) -
             bboxes=torch.tensor([[4.0, 10.0 + number, 14.0, 40.0 + number]]),
             scores=torch.ones(1),
             labels=torch.zeros(1).long(),
+            reg_uncs=torch.zeros(1),
         )
     info = {
+        "teacher_labels": torch.zeros(16).long(),
         "feat": [torch.arange(8.0)[:, None], 10 * torch.arange(8.0)[:, None]],
         "img_shape": [(96, 48)] * 8,
         "homography_matrix": [number * torch.eye(3) for number in range(8)],

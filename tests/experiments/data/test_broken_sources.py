@@ -1,6 +1,7 @@
 """Broken input that real people bring: one message that names the culprit and the remedy, and nothing left behind."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,24 @@ def link(root: Path) -> None:
     file.symlink_to(outside)
 
 
+def link_in_a_circle(root: Path) -> None:
+    file = root / "train" / "S1_bright_1_crop_1.png"
+    file.unlink()
+    file.symlink_to(file)
+
+
+def pipe(root: Path) -> None:
+    file = root / "train" / "S1_bright_1_crop_1.png"
+    file.unlink()
+    os.mkfifo(file)
+
+
+def annotated_by_a_pipe(root: Path) -> None:
+    shutil.rmtree(root)
+    root.mkdir()
+    os.mkfifo(root / "annotations.json")
+
+
 def same_name(root: Path) -> None:
     for kind, suffix in (("images", "png"), ("labels", "txt")):
         shutil.copy(root / kind / "train" / f"S1_bright_1_crop_1.{suffix}", root / kind / "val")
@@ -148,6 +167,16 @@ COCO: list[tuple[str, Spoil, str]] = [
         r"the class 'Rust' is listed twice: ren",
     ),
     ("class name empty", coco(lambda c: c["categories"][2].update(name=" ")), r"json: a class has no name: name every"),
+    (
+        "class name with control characters",
+        coco(lambda c: c["categories"][2].update(name="Chip\x00\n\x1b[31m")),
+        r"'Chip\\x00\\n\\x1b\[31m' holds control characters: rename the class",
+    ),
+    (
+        "class name with half a character",
+        coco(lambda c: c["categories"][2].update(name="Chip\ud800")),
+        r"the class name 'Chip\\ud800' holds control characters: rename",
+    ),
     ("no file name", image(file_name=None), r"the image \{.* needs a whole number 'id' and a text 'file_name'"),
     ("file name leads out", image(file_name="../../x.png"), r"'\.\./\.\./x\.png', which leads out of the source: name"),
     ("file name absolute", image(file_name="/etc/x.png"), r"'/etc/x\.png', which leads out of the source: name"),
@@ -166,6 +195,9 @@ COCO: list[tuple[str, Spoil, str]] = [
     ("image is text", data("train/S1_bright_1_crop_1.png", b"hello"), r"crop_1\.png: is not a readable image: restore"),
     ("image rotated by EXIF", rotate, r"train/S1_bright_1_crop_1\.png: is stored rotated .*: save it upright"),
     ("image linked from outside", link, r"crop_1\.png: is a link that leads out of the source: put the file"),
+    ("image linked in a circle", link_in_a_circle, r"'S1_bright_1_crop_1\.png' does not exist: add the file"),
+    ("image is a pipe", pipe, r"'S1_bright_1_crop_1\.png' does not exist: add the file"),
+    ("annotations are a pipe", annotated_by_a_pipe, r"holds no annotations that are known: looked for COCO"),
     (
         "size differs",
         image(width=80, height=40),
@@ -190,6 +222,11 @@ YOLO: list[tuple[str, Spoil, str]] = [
         r"crop_1\.txt: line 1 .* has the class 2: give .* 0 to 1",
     ),
     ("YOLO class as a name", data(LABEL, b"Rust .5 .5 .1 .1"), r"line 1 .* has the class Rust: give a whole number"),
+    (
+        "YOLO class beyond numbers",
+        data(LABEL, b"9" * 5000 + b" .5 .5 .1 .1"),
+        r"has the class 9{60}: give a whole number",
+    ),
     ("YOLO in pixels", data(LABEL, b"\n1 20 40 20 40"), r"txt: line 2 \(1 20 40 20 40\) is in pixels: divide by the"),
     ("YOLO with a score", data(LABEL, b"1 .5 .5 .1 .1 .9"), r"line 1 .* has 5 numbers after the class: give cx cy"),
     ("YOLO class alone", data(LABEL, b"1"), r"line 1 \(1\) has 0 numbers after the class: give cx cy"),
@@ -237,6 +274,16 @@ VOC: list[tuple[str, Spoil, str]] = [
 CHOICES: list[tuple[str, dict[str, Any], str]] = [
     ("wrong layout", {"layout": "voc"}, r"no image has a box"),
     ("no regular expression", {"group_by": "(?P<group>"}, r"is not a regular expression \(.*\): correct it"),
+    (
+        "expression nested too deep",
+        {"group_by": "(" * 2000 + ")" * 2000},
+        r"is not a regular expression \(.*\): correct",
+    ),
+    (
+        "expression beyond numbers",
+        {"group_by": "(?P<group>.){99999999999}"},
+        r"is not a regular expression \(.*\): corr",
+    ),
     ("expression without names", {"group_by": r"(.+)_crop_(\d+)"}, r"has no part that is named group: write it as"),
     (
         "expression that fits nothing",

@@ -163,6 +163,12 @@ FAULTS: list[tuple[str, Callable[[Path], Any], str]] = [
     ("description a list", write("dataset.json", "[]"), r"error dataset\.json is no description"),
     ("views missing", drop("dataset.json", "views"), r"error dataset\.json lacks 'views': add the number of views"),
     ("views as text", describe(views="8"), r"error dataset\.json has 'views' = 8: give the number of views"),
+    ("views beyond use", describe(views=10**12), r"'views' = 1000000000000: give the number of .* from 1 to 1000\."),
+    (
+        "class name with control characters",
+        describe(classes=["a\x00"]),
+        r"error dataset\.json has 'classes' = \['a\\x00'\]: give a list of class names without control characters",
+    ),
     ("views wrong", describe(views=4), r"error dataset\.json says that groups have 4 views, but all have 8"),
     ("size wrong kind", describe(image_size=96), r"error dataset\.json has 'image_size' = 96: give \[height, width\]"),
     ("class twice",
@@ -179,8 +185,14 @@ FAULTS: list[tuple[str, Callable[[Path], Any], str]] = [
     ("box id twice", again(LABELLED, "annotations", bbox=[1, 1, 5, 5]), r"of 'annotations': the id 1 is used before"),
     ("category id twice", again(LABELLED, "categories", name="Dent"), r"of 'categories': the id 1 is used before"),
     ("image id as text", edit(LABELLED, "annotations", 0, image_id="1"), r"'image_id' is '1', where a whole number"),
-    ("width as text", edit(LABELLED, "images", 0, width="48"), r"'width' is '48', where a whole number of px above 0"),
-    ("height zero", edit(LABELLED, "images", 0, height=0), r"'height' is '0', where a whole number of px above 0"),
+    ("width as text", edit(LABELLED, "images", 0, width="48"), r"'width' is '48', where a whole number of px from 1 to 1000000"),
+    ("width beyond images", edit(LABELLED, "images", 0, width=10**400), r"'width' is '10+', where a whole number of px from"),
+    (
+        "file name with half a character",
+        tidy(edit(LABELLED, "images", 0, file_name="\ud800_crop_1.jpg")),
+        r"'file_name' is '\\ud800_crop_1\.jpg', where text without control characters is needed",
+    ),
+    ("height zero", edit(LABELLED, "images", 0, height=0), r"'height' is '0', where a whole number of px from 1 to 1000000"),
     ("no group", drop(LABELLED, "images", 0, "base_img_id"), r"of 'images': lacks 'base_img_id'"),
     ("entry no object", lambda f: change(f, LABELLED, lambda c: c["annotations"].append(3)), r"entry 3 of 'annotations'"),
     ("no such image", edit(LABELLED, "annotations", 0, image_id=999), r"box 1: is of image 999, which the file does not"),
@@ -200,7 +212,8 @@ FAULTS: list[tuple[str, Callable[[Path], Any], str]] = [
     ("file led out", move_out, r"image 1: file \.\./S\S+_crop_1\.jpg leads out of"),
     ("file of another group", edit(LABELLED, "images", 0, base_img_id="S9"), r"does not begin with its base_img_id 'S9'"),
     ("file name impossible",
-     tidy(edit(LABELLED, "images", 0, file_name="a\0_crop_1.jpg")), r"image 1: file a\0_crop_1\.jpg does not"),
+     tidy(edit(LABELLED, "images", 0, file_name="a\0_crop_1.jpg")), 
+     r"'file_name' is 'a\\x00_crop_1\.jpg', where text without control"),
     ("file no image", lambda f: image(f, LABELLED).write_bytes(b"none"), r"error images/\S+_crop_1\.jpg is not a readable"),
     ("file cut", cut, r"error images/\S+_crop_1\.jpg is damaged"),
     ("file of another size", shrink, r"error images/\S+_crop_1\.jpg is 40 x 90 px, but its annotation says 48 x 96"),
@@ -388,3 +401,9 @@ def test_a_file_that_is_not_safe_to_clip_is_left_alone(fault: Callable[[Path], A
     assert re.search(message, done[0])
     assert (data / VAL).read_bytes() == before
     assert not (data / "annotations/val.json.orig").exists()
+
+
+def test_a_folder_of_images_that_is_a_link_in_a_circle_holds_none(data: Path) -> None:
+    shutil.rmtree(data / "images")
+    (data / "images").symlink_to(data / "images")
+    assert any("does not exist in" in line for line in told(data))

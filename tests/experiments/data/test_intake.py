@@ -147,7 +147,7 @@ def test_with_all_labels_nothing_is_left_unlabelled(coco_source: Path, tmp_path:
     description = bring(coco_source, labelled=1.0)
     assert json.loads((tmp_path / "out/annotations/train_unlabeled.json").read_text())["images"] == []
     assert not (tmp_path / "out/annotations/train_unlabeled_truth.json").exists()
-    assert "train_unlabeled is empty: nothing is left to learn from without labels." in description["notes"]
+    assert any("training needs groups without labels: give --labelled below 1" in note for note in description["notes"])
 
 
 def test_images_without_labels_train_unlabelled_and_their_specimens_are_not_held_out(tmp_path: Path) -> None:

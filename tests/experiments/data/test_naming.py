@@ -133,3 +133,13 @@ def test_views_must_be_numbers_and_groups_not_empty() -> None:
         naming.key("S1_left")
     with pytest.raises(ValueError, match="finds no group in '_1'"):
         naming.key("_1")
+
+
+def test_an_expression_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.data.naming._MATCHING", 0.1)
+    with pytest.raises(UserError, match=r"--group-by .* is still not decided on 'a{40}' after 0\.1 s: repeats within"):
+        read_naming(group_by=r"(?P<group>(a+)+)=(?P<view>\d)", specimen_by=None, views=2).key("a" * 40)
+
+
+def test_images_that_could_not_be_read_are_not_blamed_on_the_number_of_views() -> None:
+    assert shoot([]) == ([[]], [])

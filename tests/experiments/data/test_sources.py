@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from experiments.data.sources import SourceBox, read_source
+from experiments.data.sources import SourceBox, collect, read_source
 from experiments.errors import UserError
 
 CHIPPED = (SourceBox("Chipped", (10.0, 20.0, 30.0, 60.0)),)
@@ -207,3 +207,15 @@ def test_a_folder_of_two_layouts_is_not_guessed(yolo_source: Path, voc_source: P
     assert read_source(yolo_source, layout="yolo").layout == "yolo"
     with pytest.raises(UserError, match=r"There is no layout 'csv': choose auto, coco, yolo, voc"):
         read_source(yolo_source, layout="csv")  # type: ignore[arg-type]
+
+
+def test_notes_of_label_studio_beside_yolo_labels_are_no_coco_file(yolo_source: Path) -> None:
+    (yolo_source / "notes.json").write_text('{"categories": [], "info": {}}')
+    assert read_source(yolo_source).layout == "yolo"
+
+
+def test_an_image_that_is_listed_twice_is_one_problem(change_coco: Callable[..., Path]) -> None:
+    file = change_coco(lambda content: content["images"].append({**content["images"][0], "id": 99}))
+    found, problems = collect(file.parent.parent, layout="auto", clip=False, progress=False)
+    assert len(problems) == 1 and "is annotated more than once" in problems[0]
+    assert len(found.images) == len({image.path for image in found.images})

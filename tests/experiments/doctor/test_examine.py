@@ -101,6 +101,9 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str], str]] = {
     "a learning rate ten times too high": (
         {"optim_wrapper.optimizer.lr": 2e-3}, ("learning rate", "warning"), "10 times too high for 2 groups per batch",
     ),
+    "a learning rate a hundred times too high": (
+        {"optim_wrapper.optimizer.lr": 2e-2}, ("learning rate", "warning"), "100 times too high for 2 groups per batch",
+    ),
     "a batch of eight at the learning rate of two": (
         {f"{_LOADER}.batch_size": 8, f"{_LOADER}.sampler.batch_size": 8}, ("learning rate", "warning"),
         "2 times too low for 8 groups per batch",
