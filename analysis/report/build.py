@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import curves
+from analysis.answer_files import write_answers
+from analysis.answers import answers_of
+from analysis.report.effects import effects_sections
 from analysis.report.limits import Levels, effects_placeholder, limits_of
 from analysis.report.monitoring import alarms_section, curves_section, gates_section
 from analysis.report.page import Page, Picture, Section, render
@@ -24,13 +27,14 @@ from experiments.studies import Study, arm_folder, read_study
 REPORT_NAME = "report.html"
 
 
-def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Section] = ()) -> Path:
-    """Write a study's tables, charts and ``report/report.html``; returns the page's path.
+def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Section] | None = None) -> Path:
+    """Write a study's tables, answers, charts and ``report/report.html``; returns the page's path.
 
     Args:
         folder: the study's.
         model: whose scores the verdict and the targets are of.
-        effects: sections on effects and interactions; without any, one says what the design cannot tell.
+        effects: sections on effects and interactions, by default those that :func:`effects_sections` works out; where there is
+            none, one says what the design cannot tell.
 
     Raises:
         UserError: as :func:`analysis.table.report_study`.
@@ -43,6 +47,10 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
         if chart is not None:
             files += curves.write_curves(chart, folder / "report")
     charts = {path.stem: path.read_text() for path in files if path.suffix == ".svg"}
+    if effects is None:
+        answers = answers_of(results, model=model)
+        write_answers(answers, results, folder / "report")
+        effects = effects_sections(answers)
     page = page_of(
         listed, results, summary, begun=begun_runs(listed, folder.parent), learning=learning, kept=kept, charts=charts,
         effects=effects,

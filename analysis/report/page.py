@@ -13,7 +13,7 @@ from experiments.paths import REPOSITORY
 
 Tone = Literal["good", "bad", "warn", "quiet"]
 SYMBOLS: dict[Tone, str] = {"good": "✓", "bad": "✗", "warn": "!", "quiet": "○"}
-_SHORT, _LONG = 26, 48  # characters
+_SHORT, _LONG = 28, 48  # characters
 _HOMES = re.compile(r"(?:/home|/Users)/[^/\s\"'<>&;:,)]+|(?<![\w/])/root(?![\w-])")
 
 

@@ -41,9 +41,10 @@ def html(made):
 def test_order_of_the_page(html):
     outline = Outline(html)
     headings = [tag for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
-    assert headings == ["h1"] + ["h2"] * 10
+    assert headings == ["h1"] + ["h2"] * 13
     assert [attrs["id"] for attrs in outline.all("section")] == [
-        "verdict", "targets", "effects", "learning", "kept", "monitoring", "alarms", "unfinished", "environment", "reproduce",
+        "verdict", "targets", "certainty", "effects", "shapley", "synergy", "learning", "kept", "monitoring", "alarms", "unfinished",
+        "environment", "reproduce",
     ]  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def test_cells_of_one_or_more_lines():
     assert '<span class="line short good"><span class="symbol" aria-hidden="true">✓</span> 5x met</span>' in html
     assert "<code>run +&lt;it&gt;</code>" in html
     assert '<span class="line short">a+<wbr>&lt;b&gt;</span>' in html
-    assert [Cell("x" * n).width for n in (26, 27, 49)] == ["short", "medium", "long"]
+    assert [Cell("x" * n).width for n in (28, 29, 49)] == ["short", "medium", "long"]
 
 
 def test_inlined_charts_have_their_own_ids_and_the_pages_colours():
