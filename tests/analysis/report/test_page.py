@@ -43,8 +43,8 @@ def test_order_of_the_page(html):
     headings = [tag for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
     assert headings == ["h1"] + ["h2"] * 13
     assert [attrs["id"] for attrs in outline.all("section")] == [
-        "verdict", "targets", "certainty", "effects", "shapley", "synergy", "learning", "kept", "monitoring", "alarms", "unfinished",
-        "environment", "reproduce",
+        "verdict", "targets", "certainty", "effects", "shapley", "synergy", "learning", "kept", "monitoring", "alarms",
+        "unfinished", "environment", "reproduce",
     ]  # fmt: skip
 
 
