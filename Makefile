@@ -16,7 +16,8 @@ CONTROL ?=
 TRIALS ?= 20
 OBJECTIVE ?= pareto
 STORAGE ?=
-export STORAGE
+TRACK ?=
+export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
 	$(if $(STUDY),--study $(STUDY))
 DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
@@ -33,7 +34,8 @@ help: ## List the commands
 	@echo "                              factors: $(FACTORS)"
 	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1 (cards),"
 	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
-	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON))"
+	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON)),"
+	@echo "  TRACK=none|jsonl|wandb|tensorboard (where figures go, joined by commas; wandb,jsonl; W&B is offline unless WANDB_MODE=online)"
 
 setup: $(READY) ## Install everything into .venv (the other commands do it when needed)
 

@@ -33,6 +33,7 @@ from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
 from experiments.runs import data_folder
 from experiments.studies import read_study
+from experiments.tracking.choice import chosen_trackers
 
 
 class _Commands(TyperGroup):
@@ -152,6 +153,7 @@ def run(
         design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
         trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
     )  # fmt: skip
+    chosen_trackers()  # before a study is begun: a name that is none would fail each of its arms
     console = _console()
     budget_mb = parse_budget(memory_budget) if memory_budget else None
     begun, ledger = begin(request)
@@ -195,6 +197,7 @@ def worker(
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
+    chosen_trackers()
     root = _root(runs_root)
     ledger = _ledger(study, root, storage)
     console = _console()

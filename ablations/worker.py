@@ -126,7 +126,8 @@ class _Training:
                 record = train_run(
                     config=self.study.scale, study=self.study.study, arm=run.arm, levels=run.levels, delta=run.delta,
                     seed=run.seed, split=run.split, data=self.place.data, runs_root=self.place.runs_root,
-                    folder=arm_folder(self.place.runs_root, run.identity), progress=self.show_progress, observer=self,
+                    folder=arm_folder(self.place.runs_root, run.identity), sampled=run.sampled, progress=self.show_progress,
+                    observer=self,
                     memory_budget_mb=self.place.memory_budget_mb, on_fail=self.place.on_fail,
                 )  # fmt: skip
             except (StorageLost, *STORAGE_ERRORS):

@@ -20,12 +20,14 @@ from experiments.hooks.monitor import MonitorHook, Policy
 from experiments.hooks.observer import ObserverHook
 from experiments.hooks.progress import ProgressHook
 from experiments.hooks.record import RecordHook
+from experiments.hooks.tracking import TrackingHook
 from experiments.monitoring.gates import Trouble, broken_off
 from experiments.observer import Watch
 from experiments.ranks import distribute, first_rank, unwrapped
 from experiments.records import Record, write_record
 from experiments.runner import FileLogRunner, release
 from experiments.tokens import NUM_TOKENS, STEPS, fewer_tokens
+from experiments.tracking.choice import Tracking
 
 _LOG_LINES = 20
 
@@ -44,6 +46,7 @@ class Job:
         watch: tells who watches.
         policy: how it is judged while it trains.
         harness: the clock of what is neither training nor validation.
+        tracking: by whom it is tracked, and as what.
     """
 
     settings: Any
@@ -55,6 +58,7 @@ class Job:
     watch: Watch
     policy: Policy
     harness: Clock
+    tracking: Tracking
 
 
 def train(job: Job) -> None:
@@ -110,9 +114,17 @@ def _attempt(job: Job) -> bool:
     record, settings = job.record, _settings(job)
     keeper = RecordHook(record=record, folder=job.folder, weights=job.weights, harness=job.harness)
     bar = ProgressHook(title=job.bar) if job.bar and is_main_process() else None
+    tracker = TrackingHook(
+        record=record,
+        tracking=job.tracking,
+        settings=settings,
+        folder=job.folder,
+        tell=None if bar is None else bar.tell,
+    )
     runner, out_of_memory, mistake = None, False, None
     try:
         runner = FileLogRunner.from_cfg(settings)
+        runner.register_hook(tracker)
         runner.register_hook(keeper)
         runner.register_hook(MonitorHook(record=record, policy=job.policy, tell=None if bar is None else bar.tell))
         if bar is not None:
@@ -146,6 +158,7 @@ def _attempt(job: Job) -> bool:
         if bar is not None:
             bar.end()
         keeper.measure()
+        tracker.end()
         if runner is not None:
             runner.close()
         job.harness.leave_out(keeper.loop_seconds)

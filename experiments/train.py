@@ -37,6 +37,7 @@ from experiments.runs import (
     run_identity,
 )
 from experiments.studies import arm_folder
+from experiments.tracking.choice import Tracking, chosen_trackers
 
 _PACKAGES = (
     "torch",
@@ -61,6 +62,7 @@ def train_run(
     data: Path | None = None,
     runs_root: Path,
     folder: Path | None = None,
+    sampled: bool = False,
     progress: bool = True,
     observer: Observer | None = None,
     launcher: str = "none",
@@ -86,6 +88,7 @@ def train_run(
         data: data set folder; default the scale's own synthetic set, made here if it is missing.
         runs_root: folder of all studies.
         folder: the run folder.
+        sampled: whether a sampler chose the delta; trackers are told.
         progress: show progress on the console.
         observer: is told how far the run is, and may end it.
         launcher: ``pytorch`` in processes that torchrun started: they train the run together, each with its share of every
@@ -103,6 +106,7 @@ def train_run(
     """
     if study == BURN_IN_STUDY:
         raise UserError(f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study.")
+    tracking = Tracking(chosen_trackers(), group=study, sampled=sampled)
     harness = Clock()
     join(launcher)
     with harness.paused():
@@ -112,6 +116,7 @@ def train_run(
         split=default_split(seed, data) if split is None else split, data=data, description=read_dataset(data),
         runs_root=runs_root, own_folder=folder, progress=progress, watch=Watch(observer), launcher=launcher, kind="arm",
         memory_budget_mb=memory_budget_mb, on_fail=on_fail,
+        tracking=tracking,
     )  # fmt: skip
     return _train(run, harness)
 
@@ -137,6 +142,7 @@ class _Run:
     kind: Literal["arm", "burn_in"]
     memory_budget_mb: float | None
     on_fail: FailAction
+    tracking: Tracking
 
     @property
     def identity(self) -> str:
@@ -218,6 +224,7 @@ def _train(run: _Run, harness: Clock) -> Record:
         train(Job(
             settings=settings, record=record, folder=run.folder, weights=weights, bar=run.title if run.progress else None,
             launcher=run.launcher, watch=run.watch, policy=run.policy(), harness=harness,
+            tracking=run.tracking,
         ))  # fmt: skip
     # Ranks measure their own times; after a failure they may not be in step any more.
     return record if record.status == "failed" else first_rank(lambda: record)

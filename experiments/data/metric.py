@@ -42,6 +42,28 @@ class GroupCocoMetric(BaseMetric):
         return average_precision(views, list(self.dataset_meta["classes"]))
 
 
+@METRICS.register_module()
+class PrecisionRecallMetric(GroupCocoMetric):
+    """The same, and the curves that AP50 is the area under.
+
+    Attributes:
+        curves: of each evaluation so far, the precision at IoU 0.50 of each class that has boxes, at recalls 0.00:0.01:1.00.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.curves: list[dict[str, list[float]]] = []
+
+    def compute_metrics(self, results: list[list[dict[str, Any]]]) -> dict[str, float]:
+        """COCO scores of all collected groups; keeps their curves."""
+        views, classes = [view for group in results for view in group], list(self.dataset_meta["classes"])
+        precision, boxes = precision_of(views, classes)
+        self.curves.append(
+            {name: precision[0, :, label].tolist() for label, name in enumerate(classes) if boxes[label]}
+        )
+        return scores_of(precision, boxes, classes)
+
+
 def _view(sample: dict[str, Any]) -> dict[str, Any]:
     truth, found = sample["gt_instances"], sample["pred_instances"]
     scale = np.tile(sample.get("scale_factor", (1.0, 1.0)), 2)
@@ -56,7 +78,12 @@ def _view(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def average_precision(views: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, float]:
-    """COCO AP (IoU 0.50:0.05:0.95, 101 recall points, at most 100 boxes a view) and AP50 as fractions in [0, 1].
+    """:func:`scores_of` views; both are as :func:`precision_of` has them."""
+    return scores_of(*precision_of(views, classes), classes)
+
+
+def precision_of(views: Sequence[dict[str, Any]], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """COCO precision, at most 100 boxes a view, and how many boxes each class has.
 
     Args:
         views: one dict per image with ``image_id``, ``truth_boxes`` and ``boxes`` (n, 4) xyxy px, ``truth_labels`` and
@@ -64,7 +91,8 @@ def average_precision(views: Sequence[dict[str, Any]], classes: Sequence[str]) -
         classes: class names in label order.
 
     Returns:
-        ``{"<class>/AP": ..., "<class>/AP50": ..., "<class>/boxes": ...}`` for each class and ``all``.
+        Precision in [0, 1], (10, 101, classes): at IoU 0.50:0.05:0.95 and recall 0.00:0.01:1.00; and numbers of boxes (classes,).
+        Precision of a class without boxes means nothing.
 
     Source: pycocotools, the reference implementation.
     """
@@ -81,22 +109,31 @@ def average_precision(views: Sequence[dict[str, Any]], classes: Sequence[str]) -
                 {"image_id": view["image_id"], "category_id": int(label), "bbox": box, "score": float(score)}
             )
     boxes = np.bincount([entry["category_id"] for entry in truth], minlength=len(classes))
-    ap, ap50 = np.zeros(len(classes)), np.zeros(len(classes))
-    if detections and truth:
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco = COCO()
-            coco.dataset = {
-                "images": [{"id": view["image_id"]} for view in views],
-                "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
-                "annotations": truth,
-            }
-            coco.createIndex()
-            evaluation = COCOeval(coco, coco.loadRes(detections), "bbox")
-            evaluation.evaluate()
-            evaluation.accumulate()
-        precision = evaluation.eval["precision"][:, :, :, 0, -1]  # (IoU, recall, class); -1 where a class has no boxes
-        ap, ap50 = precision.mean(axis=(0, 1)), precision[0].mean(axis=0)
-    ap, ap50 = (np.where(boxes > 0, values, np.nan) for values in (ap, ap50))
+    if not detections or not truth:
+        return np.zeros((10, 101, len(classes))), boxes
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": view["image_id"]} for view in views],
+            "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
+            "annotations": truth,
+        }
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(detections), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation.eval["precision"][:, :, :, 0, -1], boxes
+
+
+def scores_of(precision: np.ndarray, boxes: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    """AP (mean over IoU 0.50:0.05:0.95) and AP50 as fractions in [0, 1]; both arguments from :func:`precision_of`.
+
+    Returns:
+        ``{"<class>/AP": ..., "<class>/AP50": ..., "<class>/boxes": ...}`` for each class and ``all``; NaN without boxes.
+    """
+    ap, ap50 = (
+        np.where(boxes > 0, values, np.nan) for values in (precision.mean(axis=(0, 1)), precision[0].mean(axis=0))
+    )
     scores = {}
     for name, *values in [
         *zip(classes, ap, ap50, boxes, strict=True),

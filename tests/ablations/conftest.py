@@ -63,14 +63,17 @@ class Laboratory:
 
     def train_run(
         self, *, config: str, study: str, arm: str, levels: dict[str, str], delta: dict[str, object], seed: int, split: int,
-        data: Path, runs_root: Path, folder: Path, progress: bool, observer: Any, **watching: Any,
+        data: Path, runs_root: Path, folder: Path, sampled: bool, progress: bool, observer: Any,
+        **watching: Any,
     ) -> Record:  # fmt: skip
         fingerprint = read_dataset(data)["fingerprint"]
         identity = run_identity(config=config, delta=delta, seed=seed, split=split, data_fingerprint=fingerprint)
         done = completed_record(folder, identity)
         if done is not None:
             return done
-        self.calls.append({"config": config, "arm": arm, "delta": delta, "seed": seed, "split": split, "data": data})
+        self.calls.append({
+            "config": config, "arm": arm, "delta": delta, "seed": seed, "split": split, "data": data, "sampled": sampled,
+        })  # fmt: skip
         self.watching = watching
         assert folder == arm_folder(runs_root, identity)
         outcome = self.outcomes.get((arm, seed), "completed")

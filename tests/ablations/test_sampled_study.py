@@ -51,6 +51,7 @@ def test_the_baseline_is_trained_first_then_the_plan_then_what_is_sampled(
     assert result.exit_code == 0, result.output
     assert "Study s at scale cpu: 6 jobs, 0 done already." in result.stdout
     assert laboratory.trained == [("baseline", 0), *((name, 0) for name in FIVE)]
+    assert [call["sampled"] for call in laboratory.calls] == [False] + [True] * 5
     deltas = [call["delta"] for call in laboratory.calls]
     assert deltas[:2] == [{}, PLAN_DELTA]
     assert len({json.dumps(delta, sort_keys=True) for delta in deltas}) == 6

@@ -23,7 +23,7 @@ FOCAL_ON = {
 def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> None:
     result = laboratory.run("--factors", "focal")
     assert result.exit_code == 0
-    common = {"config": "cpu", "seed": 0, "split": 0, "data": laboratory.data}
+    common = {"config": "cpu", "seed": 0, "split": 0, "data": laboratory.data, "sampled": False}
     assert laboratory.calls == [
         {"arm": "baseline", "delta": {}, **common},
         {"arm": "focal", "delta": FOCAL_ON, **common},

@@ -49,8 +49,8 @@ def test_scalars_are_json_lines_and_checkpoints_are_cleared(baseline: Record, ru
     import json
 
     folder = runs / "s" / "baseline-seed0"
-    lines = [json.loads(line) for file in folder.rglob("scalars.json") for line in file.read_text().splitlines()]
-    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
+    lines = [json.loads(line) for line in (folder / "scalars.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines if "train/loss" in line] == [1, 2, 3, 4]
     assert (folder / "weights.pth").exists()
     assert not list(folder.glob("iter_*.pth"))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import models  # noqa: F401
-from experiments.data.metric import GroupCocoMetric, average_precision
+from experiments.data.metric import GroupCocoMetric, PrecisionRecallMetric, average_precision, precision_of
 
 CLASSES = ["Broken", "Chipped", "Scratched"]
 
@@ -75,3 +75,20 @@ def test_every_view_of_every_group_counts() -> None:
     scores = metric.evaluate(size=2)  # two groups
     assert scores["Broken/boxes"] == 4
     assert scores["Broken/AP"] == pytest.approx(1.0)
+
+
+def test_curves_are_kept_of_classes_with_boxes() -> None:
+    metric = PrecisionRecallMetric(num_views=2)
+    metric.dataset_meta = {"classes": CLASSES}
+    views = [view(1, [(0, BOX)], [(0, 0.9, BOX)]), view(2, [], [(1, 0.9, BOX)])]
+    assert metric.compute_metrics([views])["Broken/AP"] == pytest.approx(1.0)
+    assert metric.curves == [{"Broken": pytest.approx([1.0] * 101)}]
+
+
+def test_precision_by_recall_at_half_overlap() -> None:
+    """Two boxes: a hit, a false alarm, a hit: precision 1 up to recall .5, then 2 of 3."""
+    far = [60.0, 60.0, 70.0, 70.0]
+    views = [view(1, [(0, BOX)], [(0, 0.9, BOX), (0, 0.8, far)]), view(2, [(0, BOX)], [(0, 0.7, BOX)])]
+    precision, boxes = precision_of(views, CLASSES)
+    assert precision[0, :, 0].tolist() == pytest.approx([1.0] * 51 + [2 / 3] * 50)
+    assert boxes.tolist() == [2, 0, 0]
