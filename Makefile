@@ -26,7 +26,7 @@ FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 ABLATIONS := $(FACTORS:%=ablation-%)
 
 .PHONY: help setup data noise test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
-	ablation-fractional-16 study-thresholds study
+	ablation-fractional-16 study-thresholds study report dashboard sync
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
@@ -72,6 +72,15 @@ study: $(READY) ## Sample all settings with Optuna
 
 noise: $(READY) ## Repeat the baseline SEEDS times (at least 3): the run-to-run deviation that plans need
 	@$(RUN) -m ablations run --design noise $(DESIGN) $(if $(filter 1 2,$(SEEDS)),--seeds 3)
+
+report: $(READY) ## Write the report of STUDY: one HTML file, with tables and charts beside it
+	@$(RUN) -m analysis report --study "$(STUDY)"
+
+dashboard: $(READY) ## Show STUDY's report and Optuna's dashboard in the browser; WANDB_MODE=online: update it in W&B instead
+	@$(RUN) -m analysis dashboard --study "$(STUDY)"
+
+sync: $(READY) ## Upload the W&B runs that were kept offline, all or those of STUDY
+	@$(RUN) -m analysis sync $(if $(STUDY),--study "$(STUDY)")
 
 data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
 	@$(RUN) -m experiments data make --preset $(SCALE)

@@ -22,11 +22,11 @@ from ablations.ledger import GRACE, Ledger
 from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, names_in, request_of
 from ablations.space import SPACES
 from ablations.status import as_plain, label, status_of, status_view
-from ablations.storage import LEDGER_NAME, known_url
 from ablations.study import begin, collect, conclude
 from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
+from experiments.address import LEDGER_NAME, known_url
 from experiments.errors import UserError
 from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget

@@ -10,8 +10,8 @@ from ablations.designs import arms_of
 from ablations.factors import FACTORS, select, unknown
 from ablations.ledger import GRACE
 from ablations.space import SPACES, describe_space
-from ablations.storage import hidden
 from experiments import paths
+from experiments.address import hidden
 from experiments.errors import UserError
 from experiments.runs import BURN_IN_STUDY
 from experiments.studies import ARMS_FOLDER, Search

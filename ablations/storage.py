@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
@@ -11,11 +10,11 @@ import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from experiments.address import hidden
 from experiments.errors import UserError
 
-LEDGER_NAME = "study.db"
 PATIENCE = 600.0  # seconds that a storage out of reach is waited for
 _SERVER_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 60_000}  # s, s, ms
 _WRITER_TIMEOUT = 120  # seconds that SQLite waits for another writer
@@ -29,45 +28,6 @@ STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError)
 
 class StorageLost(UserError):
     """The storage was out of reach for too long."""
-
-
-def default_url(folder: Path) -> str:
-    """The SQLite file in a study's folder."""
-    return f"sqlite:///{folder / LEDGER_NAME}"
-
-
-def hidden(url: str) -> str:
-    """The address of a storage without its password: what may be written down.
-
-    Raises:
-        UserError: it is no address of a database.
-    """
-    try:
-        address = sqlalchemy.make_url(url)
-    except (ArgumentError, ValueError):
-        raise UserError(
-            "The storage's address is not understood: give one like postgresql://user@host/database, or none for a file."
-        ) from None
-    if any("password" in name for name in address.query):
-        raise UserError(
-            "The storage's address has a password behind its question mark: put it before the @, or into PGPASSWORD."
-        )
-    return address.render_as_string(hide_password=True)
-
-
-def known_url(folder: Path, stored: str | None, given: str | None) -> str:
-    """The address of a study's ledger: the given one, else what its ``study.json`` says, else the file in its folder.
-
-    Raises:
-        UserError: the address lacks its password, as what is written down does.
-    """
-    url = given or stored or default_url(folder)
-    if ":***@" in url:
-        raise UserError(
-            f"The ledger of the study in {folder} is in {url}, whose password is written down nowhere: give the whole address "
-            "with --storage, or in the environment variable STORAGE."
-        )
-    return url
 
 
 def open_storage(url: str, *, grace: float, on_stale: Callable[[optuna.Study, FrozenTrial], None]) -> RDBStorage:

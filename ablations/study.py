@@ -20,9 +20,9 @@ from ablations.request import Request
 from ablations.search import write_judgement
 from ablations.space import fixed_params
 from ablations.status import first_line, label
-from ablations.storage import hidden, known_url
 from ablations.trials import Entry, Job, Outcome
 from ablations.worker import Place
+from experiments.address import hidden, known_url
 from experiments.errors import UserError
 from experiments.exhibits_file import EXHIBITS_NAME
 from experiments.goals import Goals, read_goals

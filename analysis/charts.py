@@ -1,5 +1,6 @@
 """Charts of a study: numbers first (a small record), then drawing on an axis, then files."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _HEADROOM = 1.3
 _GROUP_WIDTH = 0.82
 _DOT = "one seed"
 _LEGEND_ROW = 0.21  # inches
+_ARMS = 16  # more bars to a group cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,19 @@ class ClassMap:
 def class_map(summary: Summary) -> ClassMap:
     """Numbers of the per-class chart; pure. Seeds are dots only where an arm has more than one.
 
+    Of more arms than can be told apart, the baseline and the highest in the hard classes are shown.
     The axis ends a little above the highest bar or dot, and a target stretches it by a half at most.
     """
-    heights = {arm.label: [arm.cells[name].mean for name in summary.classes] for arm in summary.arms}
+    judged = [goal.class_name for goal in summary.goals if goal.class_name != OVERALL] or [OVERALL]
+    chosen = highlighted({arm.arm: [arm.cells[name].mean for name in judged] for arm in summary.arms}, limit=_ARMS)
+    arms = [arm for arm in summary.arms if arm.arm in chosen]
+    heights = {arm.label: [arm.cells[name].mean for name in summary.classes] for arm in arms}
     dots = {
         arm.label: [
             [ap for ap in arm.cells[name].values.values() if ap is not None] if len(arm.seeds) > 1 else []
             for name in summary.classes
         ]
-        for arm in summary.arms
+        for arm in arms
     }
     drawn = [ap for row in heights.values() for ap in row if ap is not None]
     drawn += [ap for row in dots.values() for group in row for ap in group]
@@ -67,6 +73,8 @@ def class_map(summary: Summary) -> ClassMap:
         f"Study {summary.study}: mAP per class\n{', '.join(summary.scales)} scale, {summary.model} on "
         f"{summary.split}, seed{'s' if len(summary.seeds) > 1 else ''} {seeds}"
     )
+    if len(arms) < len(summary.arms):
+        title += f"\nof {len(summary.arms)} arms the baseline and those highest in {' and '.join(judged)}"
     return ClassMap(
         title=title,
         groups=summary.classes,
@@ -75,6 +83,25 @@ def class_map(summary: Summary) -> ClassMap:
         targets=targets,
         top=max(_HEADROOM * tallest, *(1.15 * height for height in reached), 0.0),
     )
+
+
+def highlighted(finals: Mapping[str, Sequence[float | None]], *, limit: int) -> list[str]:
+    """All arms, or, of more than ``limit``, the baseline and those that end highest; in their order; pure.
+
+    Args:
+        finals: final APs of each arm in the classes that count, which are averaged; the baseline's key is ``baseline``.
+        limit: how many arms at most.
+    """
+    if len(finals) <= limit:
+        return list(finals)
+
+    def height(arm: str) -> float:
+        known = [value for value in finals[arm] if value is not None]
+        return sum(known) / len(known) if known else -1.0
+
+    best = sorted((arm for arm in finals if arm != BASELINE), key=height, reverse=True)
+    chosen = {BASELINE, *best[: limit - 1]}
+    return [arm for arm in finals if arm in chosen]
 
 
 def plot_class_map(chart: ClassMap, ax: Axes) -> None:

@@ -64,7 +64,7 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Study:
-    """The runs of one study. ``completed`` is in table order (see `_arm_order`) and then by seed.
+    """The runs of one study. ``completed`` is in table order (see `arm_order`) and then by seed.
 
     Attributes:
         burn_ins: completed burn-ins that the arms continued from (not arms themselves).
@@ -144,7 +144,7 @@ def load_study(folder: Path) -> Study:
     if not completed:
         raise UserError(_nothing_completed(folder, unfinished))
     _check_data(folder.name, completed)
-    order = _arm_order([run.entry for run in completed])
+    order = arm_order([run.entry for run in completed])
     completed.sort(key=lambda run: (order.index(run.arm), run.seed))
     burn_ins = _burn_ins(folder.parent, completed)
     return Study(folder.name, completed, burn_ins, unfinished, listed.search, listed.goals, listed.runs)
@@ -183,7 +183,7 @@ def _burn_ins(root: Path, runs: list[Run]) -> list[BurnIn]:
     return [burn_in for burn_in in found if burn_in.record.identity in wanted]
 
 
-def _arm_order(entries: list[StudyRun]) -> list[str]:
+def arm_order(entries: list[StudyRun]) -> list[str]:
     """Baseline first, then the design's arms by number of factors switched on, in the order in which studies list factors.
 
     Arms that switch on none (controls) come next, and sampled settings last; both in the order in which they were asked for.

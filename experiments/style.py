@@ -27,6 +27,7 @@ RC: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#dddddd",
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a dollar sign in a class name is one
     "svg.fonttype": "none",  # text stays text: it can be searched, and scales with the reader's font
     "svg.hashsalt": "analysis",  # same numbers, same file
 }

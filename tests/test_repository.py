@@ -29,8 +29,12 @@ def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["ablations.commands", "analysis.commands", "analysis.table", "experiments.commands"]
-)
+    "module",
+    [
+        "ablations.commands", "analysis.commands", "analysis.table", "analysis.report.build", "analysis.dashboard",
+        "analysis.publish", "analysis.sync", "experiments.commands",
+    ],
+)  # fmt: skip
 def test_commands_start_without_torch(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'mmengine', 'mmdet', 'mmcv') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

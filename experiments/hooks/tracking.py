@@ -19,7 +19,7 @@ from experiments.tracking.facts import facts_of, notice_of, summary_of, told
 from experiments.tracking.pictures import TeacherSheets
 from experiments.tracking.trackers import Trackers
 
-_OF_CLASS = re.compile(r"^(train/pseudo_\w+?)_(\d+)$")
+_OF_CLASS = re.compile(r"^(train/(?:pseudo|teacher)_\w+?)_(\d+)$")
 _CURRENT = ("lr", "momentum")  # settings of the moment; everything else is averaged
 
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from ablations.commands import app
 from ablations.ledger import Ledger
-from ablations.storage import default_url
 from ablations.trials import Entry
+from experiments.address import default_url
 from experiments.data.defects import CLASSES
 from experiments.errors import Pruned
 from experiments.records import Record, write_record

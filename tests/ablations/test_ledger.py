@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ablations.ledger import Ledger
-from ablations.storage import default_url
 from ablations.trials import MAX_DEATHS, Entry, Job, Outcome
+from experiments.address import default_url
 from experiments.errors import UserError
 from experiments.studies import Search, Study, StudyRun
 

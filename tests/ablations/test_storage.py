@@ -6,7 +6,8 @@ import pytest
 from optuna.exceptions import StorageInternalError
 
 from ablations.ledger import Ledger
-from ablations.storage import default_url, hidden, known_url, patiently
+from ablations.storage import patiently
+from experiments.address import default_url, hidden, known_url
 from experiments.errors import UserError
 
 

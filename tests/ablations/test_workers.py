@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from ablations.ledger import Ledger
-from ablations.storage import default_url
 from ablations.trials import Job, Outcome
 from ablations.worker import Place
 from ablations.workers import environments, train_here, train_in_processes
+from experiments.address import default_url
 from experiments.errors import UserError
 from experiments.studies import Study, StudyRun
 from tests.ablations.conftest import Laboratory

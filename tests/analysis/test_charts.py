@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.charts import class_map, plot_class_map, write_class_map
+from analysis.charts import class_map, highlighted, plot_class_map, write_class_map
 from analysis.results import load_study
 from analysis.summary import summarise
 from experiments.style import bar_style
@@ -38,6 +38,17 @@ def test_a_target_stretches_the_axis_by_a_half_at_most(study, add_run):
         ("2.5x target", True),
     ]
     assert chart.top == pytest.approx(0.2875)  # 1.15 * 0.25, above 1.3 * 0.2
+
+
+def test_of_many_arms_the_baseline_and_the_highest_are_shown(study, add_run):
+    finals = {"baseline": [0.0], **{f"arm{n}": [n / 10, None] for n in range(8)}, "lost": [None]}
+    assert highlighted(finals, limit=7) == ["baseline", "arm2", "arm3", "arm4", "arm5", "arm6", "arm7"]
+    assert highlighted({"arm1": [None], "arm0": [1.0]}, limit=7) == ["arm1", "arm0"]
+    for number in range(17):
+        add_run(f"arm{number}" if number else "baseline", 0.5, 0.1, 0.3, number / 20, 0.4, levels={})
+    chart = class_map(summary_of(study))
+    assert list(chart.heights) == ["baseline", *(f"arm{number}" for number in range(2, 17))]
+    assert chart.title.endswith("seed 0\nof 17 arms the baseline and those highest in Severe_Rust and Chipped")
 
 
 def test_a_smaller_k_is_told_in_the_legend(study, add_run):

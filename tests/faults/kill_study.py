@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablations.ledger import Ledger
-from ablations.storage import default_url
+from experiments.address import default_url
 from experiments.data.synthesis import make_dataset
 from experiments.records import read_record
 from experiments.studies import read_study

@@ -210,9 +210,11 @@ def test_figures_are_means_over_the_interval_and_classes_have_their_names() -> N
         name: HistoryBuffer(values, [1] * len(values))
         for name, values in {
             "train/loss": [9.0, 1.0, 2.0], "train/lr": [0.3, 0.2, 0.1], "train/pseudo_boxes_per_view": [4.0, 5.0, 6.0],
-            "train/pseudo_boxes_per_view_1": [2.0, 3.0, 4.0], "val/teacher/all/AP": [0.5],
+            "train/pseudo_boxes_per_view_1": [2.0, 3.0, 4.0], "train/teacher_boxes_per_view_1": [8.0, 8.0, 6.0],
+            "val/teacher/all/AP": [0.5],
         }.items()
     }  # fmt: skip
     assert figures_of(scalars, 2, ["Broken", "Chipped"]) == {
         "train/loss": 1.5, "train/lr": 0.1, "train/pseudo_boxes_per_view": 5.5, "train/pseudo_boxes_per_view/Chipped": 3.5,
+        "train/teacher_boxes_per_view/Chipped": 7.0,
     }  # fmt: skip

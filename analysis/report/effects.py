@@ -1,0 +1,182 @@
+"""The report's sections on effects, interactions, Shapley values, synergy and the certainty of targets."""
+
+from collections.abc import Iterable, Sequence
+
+from analysis.answer_frames import alias_text
+from analysis.answers import Answers
+from analysis.attainment import ArmAttainment, ClassAttainment
+from analysis.effects import FactorEffect
+from analysis.fits import Estimate
+from analysis.refusals import Refusal
+from analysis.report.page import Cell, Content, Fold, Section, Table, Tone
+from analysis.shapley import Shapley
+from analysis.synergy import Synergy
+from experiments.goals import OVERALL
+
+_TONES: dict[str, Tone] = {
+    "up": "good", "down": "bad", "met": "good", "missed": "bad", "synergy": "good", "antagonism": "bad",
+    "underpowered": "warn", "undefined": "quiet",
+}  # fmt: skip
+
+
+def effects_sections(answers: Answers) -> tuple[Section, ...]:
+    """Sections in the order of the report; none where no effect could be worked out; pure."""
+    if not answers.effects.main:
+        return ()
+    return tuple(
+        section
+        for section in (_certainty(answers), _effects(answers), _shapley(answers), _synergy(answers))
+        if section.tables or section.paragraphs
+    )
+
+
+def _certainty(answers: Answers) -> Section:
+    found = [one for one in answers.targets if isinstance(one, ClassAttainment)]
+    tables = []
+    for one in found:
+        columns = ("arm", "change of AP (95 %)", "ratio", *(target.label for target in one.goal.targets))
+        rows = [(arm.arm, *_attained(arm)) for arm in one.arms]
+        if one.best.candidates > 1:
+            best = one.best.attainment
+            rows.append((f"best: {best.arm}", *_attained(best, bound=True)))
+        tables.append(Table(f"{_class(one.class_name)}: {one.goal.description}", columns, tuple(rows)))
+    said = [f"Best arm of {_class(one.class_name)}: {one.best.note}." for one in found]
+    said += [_sentence(note) for one in found for note in one.notes]
+    if found:
+        said.append("P is the probability that the target is met. Underpowered: the interval leaves both open.")
+    said += _reasons(arm.change for one in found for arm in one.arms)
+    return Section("certainty", "Certainty of the targets", (*said, *_refused(answers.targets)), tuple(tables))
+
+
+def _effects(answers: Answers) -> Section:
+    shown = {*answers.hard, OVERALL}
+    tables: list[Table] = []
+    others: list[Table] = []
+    for caption, effects in (
+        ("Main effects: mean change of AP from off to on (p corrected by Holm)", answers.effects.main),
+        (
+            "Interactions: by how much one factor's effect changes when the other is on (p corrected by Benjamini-Hochberg)",
+            answers.effects.interactions,
+        ),
+    ):
+        for rows, into in (
+            ([effect for effect in effects if effect.class_name in shown], tables),
+            ([effect for effect in effects if effect.class_name not in shown], others),
+        ):
+            if rows:
+                into.append(_effect_table(caption, rows))
+    listed = [*answers.effects.main, *answers.effects.interactions]
+    said = list(answers.notes)
+    if any(effect.aliases or effect.more for effect in listed):
+        said.append("Aliases cannot be told from the effect that they stand beside; effects.csv names more of them.")
+    said += dict.fromkeys(
+        f"{effect.effect}: {effect.meaning}." for effect in answers.effects.main if effect.basis != "two-way"
+    )
+    said += _reasons(effect.estimate for effect in listed)
+    folds = (Fold("Effects on the other classes", tuple(others)),) if others else ()
+    refused = _refused(answers.effects.refusals)
+    return Section("effects", "Effects and interactions", (*said, *refused), tuple(tables), folds=folds)
+
+
+def _shapley(answers: Answers) -> Section:
+    found = [one for one in answers.shapley if isinstance(one, Shapley)]
+    tables = []
+    if found:
+        factors = [value.factor for value in found[0].values]
+        rows = [
+            (factor, *(_interval(one.values[place].estimate) for one in found)) for place, factor in enumerate(factors)
+        ]
+        rows.append(("total", *(_interval(one.total) for one in found)))
+        columns = ("factor", *(_class(one.class_name) for one in found))
+        tables.append(Table("Each factor's part in what all of them gain together, in AP (95 %)", columns, tuple(rows)))
+    said = dict.fromkeys(f"Values are {one.note}." for one in found if one.method != "exact")
+    return Section(
+        "shapley",
+        "Shapley values",
+        (*said, *_reasons(one.total for one in found), *_refused(answers.shapley)),
+        tuple(tables),
+    )
+
+
+def _synergy(answers: Answers) -> Section:
+    found = [one for one in answers.synergy if isinstance(one, Synergy)]
+    rows: list[tuple[Content, ...]] = [
+        (_class(one.class_name), *map(_interval, (one.summed, one.total, one.synergy)), _verdict(one.verdict))
+        for one in found
+    ]
+    columns = ("class", "sum of the gains alone", "all together", "synergy", "verdict")
+    caption = "The gain of all factors together, less the sum of their gains alone, in AP (95 %)"
+    tables = (Table(caption, columns, tuple(rows)),) if rows else ()
+    said = [one.sentence for one in found if one.class_name in answers.hard]
+    said += dict.fromkeys(_sentence(one.note) for one in found if one.note)
+    return Section("synergy", "Synergy", (*said, *_refused(answers.synergy)), tables)
+
+
+def _effect_table(caption: str, effects: Sequence[FactorEffect]) -> Table:
+    rows: list[tuple[Content, ...]] = [
+        (
+            effect.effect,
+            _class(effect.class_name),
+            _interval(effect.estimate),
+            _p(effect.adjusted),
+            _verdict(effect.verdict),
+            alias_text(effect, most=3),
+        )
+        for effect in effects
+    ]
+    aliased = any(effect.aliases or effect.more for effect in effects)
+    columns = ("effect", "class", "change of AP (95 %)", "p", "verdict", "aliases")
+    return Table(caption, columns if aliased else columns[:-1], tuple(row if aliased else row[:-1] for row in rows))
+
+
+def _attained(arm: ArmAttainment, *, bound: bool = False) -> tuple[Content, ...]:
+    ratio = "-"
+    if arm.ratio is not None:
+        ratio = f"{arm.ratio.value:.2f}x"
+        if arm.ratio.low is not None:
+            ratio += f" ({arm.ratio.low:.2f} to {'no end' if arm.ratio.high is None else f'{arm.ratio.high:.2f}'})"
+    targets: list[Content] = []
+    for target in arm.targets:
+        lines = [_verdict(target.verdict)]
+        if target.probability is not None:
+            shown = min(target.probability, 0.99) if bound else target.probability
+            lines.append(Cell(f"P {'≥ ' if bound else ''}{shown:.2f}"))
+        targets.append(tuple(lines))
+    return _interval(arm.change), ratio, *targets
+
+
+def _refused(items: Iterable[object]) -> list[str]:
+    """One sentence per reason; aliases of what is listed have none."""
+    subjects: dict[str, list[str]] = {}
+    for item in items:
+        if isinstance(item, Refusal) and item.alias_of is None:
+            subjects.setdefault(item.reason, []).append(item.subject)
+    return [f"Not estimated: {', '.join(dict.fromkeys(names))}: {reason}." for reason, names in subjects.items()]
+
+
+def _reasons(estimates: Iterable[Estimate]) -> list[str]:
+    return [f"No interval: {reason}." for reason in dict.fromkeys(one.reason for one in estimates if one.reason)]
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:+.3f}"
+    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+
+
+def _verdict(verdict: str) -> Cell:
+    return Cell(verdict, _TONES.get(verdict, "quiet"))
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _class(name: str) -> str:
+    return "overall" if name == OVERALL else name
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,49 @@
+"""Where a study's ledger is: the address of its database, with and without the password. Torch-free."""
+
+from pathlib import Path
+
+import sqlalchemy
+from sqlalchemy.exc import ArgumentError
+
+from experiments.errors import UserError
+
+LEDGER_NAME = "study.db"
+
+
+def default_url(folder: Path) -> str:
+    """The SQLite file in a study's folder."""
+    return f"sqlite:///{folder / LEDGER_NAME}"
+
+
+def hidden(url: str) -> str:
+    """The address of a storage without its password: what may be written down.
+
+    Raises:
+        UserError: it is no address of a database.
+    """
+    try:
+        address = sqlalchemy.make_url(url)
+    except (ArgumentError, ValueError):
+        raise UserError(
+            "The storage's address is not understood: give one like postgresql://user@host/database, or none for a file."
+        ) from None
+    if any("password" in name for name in address.query):
+        raise UserError(
+            "The storage's address has a password behind its question mark: put it before the @, or into PGPASSWORD."
+        )
+    return address.render_as_string(hide_password=True)
+
+
+def known_url(folder: Path, stored: str | None, given: str | None) -> str:
+    """The address of a study's ledger: the given one, else what its ``study.json`` says, else the file in its folder.
+
+    Raises:
+        UserError: the address lacks its password, as what is written down does.
+    """
+    url = given or stored or default_url(folder)
+    if ":***@" in url:
+        raise UserError(
+            f"The ledger of the study in {folder} is in {url}, whose password is written down nowhere: give the whole address "
+            "with --storage, or in the environment variable STORAGE."
+        )
+    return url
