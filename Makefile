@@ -17,9 +17,11 @@ TRIALS ?= 20
 OBJECTIVE ?= pareto
 STORAGE ?=
 TRACK ?=
+ON_FAIL ?= warn
+MEMORY_BUDGET ?=
 export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
-	$(if $(STUDY),--study $(STUDY))
+	$(if $(STUDY),--study $(STUDY)) --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
 DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
 SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
@@ -35,6 +37,7 @@ help: ## List the commands
 	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1 (cards),"
 	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
 	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON)),"
+	@echo "  ON_FAIL=warn|stop|prune (what a failed gate of the checklist does; $(ON_FAIL)), MEMORY_BUDGET=32GB (default the card's),"
 	@echo "  TRACK=none|jsonl|wandb|tensorboard (where figures go, joined by commas; wandb,jsonl; W&B is offline unless WANDB_MODE=online)"
 
 setup: $(READY) ## Install everything into .venv (the other commands do it when needed)

@@ -1,8 +1,8 @@
-"""Curves over a run's iterations, a line per arm: AP with the monitoring checklist's milestones, and ratios of kept boxes."""
+"""Curves, a line per arm: AP over iterations with the monitoring checklist's milestones, kept boxes, precision over recall."""
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,14 @@ from matplotlib.lines import Line2D
 from analysis.charts import highlighted
 from analysis.results import SPLIT, Model, Run, Study
 from analysis.targets import BASELINE
+from experiments.exhibits_file import Exhibits, read_exhibits
 from experiments.goals import OVERALL
 from experiments.records import Gate, Verdict
 from experiments.style import INK, PALETTE, RC, save_figure
 
 _COLOURED = 7  # arms that get a colour of their own; the others are drawn thin and grey
 _OTHERS = "#c4c4c4"
+_MOST_MARKERS = 20  # on a line
 _MARKERS: dict[Verdict, str] = {"passed": "o", "failed": "X"}
 _MARKERS_OF_LINES = ("", "", "s", "^", "D", "v", "P", "*")
 Points = dict[int, float]
@@ -29,12 +31,12 @@ Points = dict[int, float]
 
 @dataclass(frozen=True)
 class Line:
-    """One arm's curve: means over seeds by iteration. ``colour`` is its place in the palette, ``None`` for grey."""
+    """One arm's curve: means over seeds by iteration, or by recall. ``colour`` is its place in the palette, ``None`` for grey."""
 
     arm: str
     dashed: bool
     colour: int | None
-    points: tuple[tuple[int, float], ...]
+    points: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Curves:
     ylabel: str
     panels: tuple[Panel, ...]
     dashed: str | None
+    xlabel: str = "iteration"
 
 
 def learning_curves(study: Study) -> Curves | None:
@@ -133,10 +136,50 @@ def plot_panel(curves: Curves, panel: Panel, ax: Axes) -> None:
     for mark in panel.marks:
         ax.plot([mark.iteration], [mark.height], **_marker(mark.verdict), zorder=6)
     ax.set_title(panel.title, loc="left", fontsize=12)
-    ax.set_xlabel("iteration")
+    ax.set_xlabel(curves.xlabel)
     ax.set_ylim(bottom=0)
     ax.margins(x=0.04)
     ax.grid(axis="y")
+
+
+def precision_curves(study: Study) -> Curves | None:
+    """Precision of the teacher at IoU 0.50 over recall on val, of the hard classes, for the arms that are exhibited; pure but for
+    reading their ``exhibits.json``. ``None`` where there is none.
+    """
+    found = {run.arm: exhibits.precision for run, exhibits in exhibited(study)}
+    order = {arm: place for place, arm in enumerate(sorted(found, key=lambda arm: arm != BASELINE))}
+    panels = tuple(
+        Panel(
+            name,
+            tuple(_recall_line(arm, found[arm][name], place) for arm, place in order.items() if name in found[arm]),
+            (),
+            (),
+        )
+        for name in study.goals.searched
+        if any(name in curves for curves in found.values())
+    )
+    if not panels:
+        return None
+    return Curves(
+        name="precision_recall",
+        title=f"Study {study.name}: precision of the teacher over recall on {SPLIT}\nIoU 0.50, the first seed alone",
+        ylabel="precision",
+        panels=panels,
+        dashed=None,
+        xlabel="recall",
+    )
+
+
+def exhibited(study: Study) -> list[tuple[Run, Exhibits]]:
+    """The completed runs that have curves and pictures beside their record."""
+    found = [(run, read_exhibits(run.folder)) for run in study.completed]
+    return [(run, exhibits) for run, exhibits in found if exhibits is not None]
+
+
+def _recall_line(arm: str, precision: Sequence[float], colour: int) -> Line:
+    return Line(
+        arm, False, colour, tuple((place / (len(precision) - 1), value) for place, value in enumerate(precision))
+    )
 
 
 def draw(curves: Curves) -> Figure:
@@ -245,7 +288,8 @@ def _stroke(line: Line) -> dict[str, Any]:
     style: dict[str, Any] = {"color": PALETTE[line.colour], "linewidth": 1.3 if line.dashed else 2.0}
     if line.dashed:
         return {**style, "linestyle": (0, (4, 2)), "zorder": 3}
-    return {**style, "marker": _MARKERS_OF_LINES[line.colour], "markersize": 4, "zorder": 4}
+    every = max(1, len(line.points) // _MOST_MARKERS)
+    return {**style, "marker": _MARKERS_OF_LINES[line.colour], "markersize": 4, "markevery": every, "zorder": 4}
 
 
 def _marker(verdict: Verdict) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from analysis import curves
 from analysis.answer_files import write_answers
 from analysis.answers import answers_of
 from analysis.report.effects import effects_sections
+from analysis.report.exhibits import exhibits_section
 from analysis.report.limits import Levels, effects_placeholder, limits_of
 from analysis.report.monitoring import alarms_section, curves_section, gates_section
 from analysis.report.page import Page, Picture, Section, render
@@ -20,6 +21,7 @@ from analysis.results import Study as Results
 from analysis.summary import Summary, summarise
 from analysis.table import write_report
 from analysis.targets import BASELINE
+from experiments.exhibits_file import Exhibits
 from experiments.records import RECORD_NAME, read_record
 from experiments.search_file import read_search
 from experiments.studies import Study, arm_folder, read_study
@@ -42,8 +44,10 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
     listed, results = read_study(folder), load_study(folder)
     summary, files = write_report(folder, model=model)
     assert listed is not None
-    learning, kept = curves.learning_curves(results), curves.kept_curves(results)
-    for chart in (learning, kept):
+    learning, kept, precision = (
+        make(results) for make in (curves.learning_curves, curves.kept_curves, curves.precision_curves)
+    )
+    for chart in (learning, kept, precision):
         if chart is not None:
             files += curves.write_curves(chart, folder / "report")
     charts = {path.stem: path.read_text() for path in files if path.suffix == ".svg"}
@@ -52,8 +56,8 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
         write_answers(answers, results, folder / "report")
         effects = effects_sections(answers)
     page = page_of(
-        listed, results, summary, begun=begun_runs(listed, folder.parent), learning=learning, kept=kept, charts=charts,
-        effects=effects,
+        listed, results, summary, begun=begun_runs(listed, folder.parent), learning=learning, kept=kept, precision=precision,
+        exhibited=curves.exhibited(results), charts=charts, effects=effects,
     )  # fmt: skip
     path = folder / "report" / REPORT_NAME
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -74,14 +78,16 @@ def verdict_and_baseline(folder: Path) -> tuple[tuple[str, str], dict[str, float
 
 def page_of(
     listed: Study, results: Results, summary: Summary, *, begun: Sequence[Run], learning: curves.Curves | None,
-    kept: curves.Curves | None, charts: dict[str, str], effects: Sequence[Section] = (),
+    kept: curves.Curves | None, precision: curves.Curves | None = None, exhibited: Sequence[tuple[Run, Exhibits]] = (),
+    charts: dict[str, str], effects: Sequence[Section] = (),
 ) -> Page:  # fmt: skip
     """The report's page; pure.
 
     Args:
         listed, results, summary: the study as its ``study.json`` lists it, its results, and those summed up.
         begun: its runs that have a record, completed or not.
-        learning, kept: the curves, ``None`` where there are none.
+        learning, kept, precision: the curves, ``None`` where there are none.
+        exhibited: the runs with curves and pictures of their own.
         charts: SVG files by name.
         effects: as of :func:`write_html`.
     """
@@ -94,6 +100,9 @@ def page_of(
         "learning_curves": _picture(
             charts, "learning_curves", "AP of teacher and student over iterations; marks show how gates on AP ended."
         ),
+        "precision_recall": _picture(
+            charts, "precision_recall", "Precision of the teacher over recall at IoU 0.50, one run of each arm shown."
+        ),
         "kept_ratio": _picture(charts, "kept_ratio", "Share of the teacher's boxes that the thresholds keep."),
     }
     sections = [
@@ -104,6 +113,7 @@ def page_of(
                        absent="No run was validated more than once: there is no curve to show."),
         curves_section("kept", "Kept pseudo-labels", curves=kept, picture=pictures["kept_ratio"],
                        absent="No run's record holds kept ratios over its iterations."),
+        exhibits_section(exhibited, curves=precision, picture=pictures["precision_recall"]),
         gates_section(begun),
         alarms_section(begun),
         unfinished_section(results.unfinished),

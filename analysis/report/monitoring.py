@@ -128,7 +128,7 @@ def _sentences(caption: str, gates: Sequence[tuple[Run, Gate]]) -> Table:
     return Table(caption, ("arm", "seed", "line of the checklist", "from iteration", "verdict", "why"), rows)
 
 
-def _at(point: tuple[int, float]) -> str:
+def _at(point: tuple[float, float]) -> str:
     return f"{point[1]:.3f} at {point[0]:,}"
 
 

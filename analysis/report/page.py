@@ -56,9 +56,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart: SVG markup from :func:`analysis.report.svg.inline`, and the words below it."""
+    """A chart or photograph as markup, from :func:`analysis.report.svg.inline` or ``embedded``, and the words below it."""
 
-    svg: str
+    markup: str
     caption: str
 
 

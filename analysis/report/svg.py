@@ -1,7 +1,9 @@
-"""A matplotlib SVG made part of a page: its ids are its own, its inks follow the page's light or dark."""
+"""Pictures made part of a page: charts, whose ids are their own and whose inks follow the page's light or dark; photographs."""
 
+import base64
 import html
 import re
+from pathlib import Path
 
 # What experiments.style draws with, and the page's own colours for it.
 _INKS = {
@@ -34,6 +36,12 @@ def inline(svg: str, *, name: str, alt: str) -> str:
     opening = re.sub(r' (?:width|height|version|xmlns(?::xlink)?)="[^"]*"', "", opening)
     label = html.escape(alt, quote=True)
     return f'{opening} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}">{rest.strip()}'
+
+
+def embedded(path: Path, *, alt: str) -> str:
+    """A JPEG file as an ``img`` element that holds it, described by ``alt``."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f'<img class="photograph" alt="{html.escape(alt, quote=True)}" src="data:image/jpeg;base64,{content}">'
 
 
 def _rounded(number: re.Match[str]) -> str:

@@ -41,9 +41,9 @@ def html(made):
 def test_order_of_the_page(html):
     outline = Outline(html)
     headings = [tag for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
-    assert headings == ["h1"] + ["h2"] * 13
+    assert headings == ["h1"] + ["h2"] * 14
     assert [attrs["id"] for attrs in outline.all("section")] == [
-        "verdict", "targets", "certainty", "effects", "shapley", "synergy", "learning", "kept", "monitoring", "alarms",
+        "verdict", "targets", "certainty", "effects", "shapley", "synergy", "learning", "kept", "exhibits", "monitoring", "alarms",
         "unfinished", "environment", "reproduce",
     ]  # fmt: skip
 
