@@ -99,7 +99,8 @@ def specification(
 
 _STABILITY = (
     Line("Loss", ("${train/loss}",)),
-    Line("Gradient norm", ("${train/grad_norm}",)),
+    Line("Variation of the loss (goal: below 0.03)", ("${monitoring/loss_cv}", "${monitoring/loss_cv} * 0 + 0.03")),
+    Line("Unsupervised over supervised loss", ("${monitoring/unsup_sup_ratio}",)),
     Bar("Alarms", "alarms"),
 )
 _MEMORY = (

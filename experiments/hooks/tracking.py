@@ -64,6 +64,7 @@ class TrackingHook(Hook):
         self._interval = int(self.settings.default_hooks.logger.interval)
         self._logger = runner.logger
         self._told = set(self._happened())
+        self._windows = sum(window.iteration <= runner.iter for window in self.record.history)
         if self.tracking.names and is_main_process():
             facts = facts_of(
                 self.record, group=self.tracking.group, sampled=self.tracking.sampled, settings=self.settings.to_dict(),
@@ -79,6 +80,7 @@ class TrackingHook(Hook):
             return
         iteration = runner.iter + 1
         self._notify(iteration)
+        self._pass_windows(self.trackers)
         if iteration % self._interval == 0 or iteration == runner.max_iters:
             window = iteration % self._interval or self._interval
             figures = figures_of(runner.message_hub.log_scalars, window, self.record.data.classes)
@@ -88,8 +90,8 @@ class TrackingHook(Hook):
         """Pass on scores and sheets."""
         if self.trackers is None:
             return
-        scores = {f"val/{name}": score for name, score in (metrics or {}).items() if name.endswith(("/AP", "/AP50"))}
-        self.trackers.scalars(scores, runner.iter)
+        self._pass_windows(self.trackers)
+        self.trackers.scalars(scores_of(metrics or {}), runner.iter)
         if self.trackers.wants_sheets and self._draws:
             self._draw(self.trackers, runner)
         self._notify(runner.iter)
@@ -97,9 +99,17 @@ class TrackingHook(Hook):
     def end(self) -> None:
         """Pass on what the record holds at the end, and close the trackers; to be called once its status is known."""
         if self.trackers is not None:
+            self._pass_windows(self.trackers)
             self._notify(self.record.iterations)
             self.trackers.finish(summary_of(self.record), ended=self.record.status in ("completed", "pruned"))
             self.trackers = None
+
+    def _pass_windows(self, trackers: Trackers) -> None:
+        """Pass on what the monitor has put into the record since: it judges a window after this hook's turn."""
+        for window in self.record.history[self._windows :]:
+            known = {name: figure for name, figure in window.figures.items() if figure is not None}
+            trackers.scalars({f"monitoring/{name}": figure for name, figure in known.items()}, window.iteration)
+        self._windows = len(self.record.history)
 
     def _draw(self, trackers: Trackers, runner: Runner) -> None:
         try:
@@ -128,6 +138,16 @@ class TrackingHook(Hook):
         self._logger.warning(text)
         if self.tell is not None:
             self.tell(text)
+
+
+def scores_of(metrics: Mapping[str, float]) -> dict[str, float]:
+    """AP and AP50 of teacher and student from a validation's metrics, and by how much the teacher's AP is the higher one."""
+    scores = {f"val/{name}": score for name, score in metrics.items() if name.endswith(("/AP", "/AP50"))}
+    teacher, student, gap = "val/teacher/", "val/student/", "val/gap/"
+    classes = [name.removeprefix(teacher) for name in scores if name.startswith(teacher) and name.endswith("/AP")]
+    return scores | {
+        gap + name: scores[teacher + name] - scores[student + name] for name in classes if student + name in scores
+    }
 
 
 def figures_of(scalars: Mapping[str, HistoryBuffer], window: int, classes: Sequence[str]) -> dict[str, float]:

@@ -13,8 +13,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from experiments.errors import UserError
-from experiments.hooks.tracking import TrackingHook, figures_of
-from experiments.records import Alarm, Data, Gate, Record
+from experiments.hooks.tracking import TrackingHook, figures_of, scores_of
+from experiments.records import Alarm, Data, Gate, Record, Window
 from experiments.tracking import trackers
 from experiments.tracking.choice import Tracking
 from experiments.tracking.facts import Facts
@@ -94,7 +94,7 @@ def test_trackers_hear_figures_scores_and_sheets_and_runs_do_not_depend_on_it(
     assert {"train/lr", "train/time", "train/memory_mb", "train/pseudo_boxes_per_view/Chipped"} <= training[3].keys()
     scores = {iteration: named for iteration, named in figures if "train/loss" not in named}
     assert list(scores) == [2, 4]
-    assert len(scores[4]) == 2 * 6 * 2  # models, classes and their mean, AP and AP50
+    assert len(scores[4]) == 2 * 6 * 2 + 6  # models, classes and their mean, AP and AP50; the gap between their APs
     final = seen.final("student")
     assert final is not None
     assert scores[4]["val/student/all/AP50"] == final.scores["all"].ap50
@@ -154,7 +154,7 @@ def test_another_name_is_refused_before_anything_is_written(
     assert not list(tmp_path.glob("**/record.json"))
 
 
-def make_hook(**options: Any) -> tuple[TrackingHook, Any]:
+def make_hook(begins: int = 0, **options: Any) -> tuple[TrackingHook, Any]:
     record = Record(
         identity="i", study="s", arm="a", kind="arm", config="tiny", seed=0, iterations=40, delta={}, versions={},
         data=Data(name="d", fingerprint="f", classes=["Broken"]), device="cpu", **options,
@@ -163,7 +163,7 @@ def make_hook(**options: Any) -> tuple[TrackingHook, Any]:
         default_hooks=SimpleNamespace(logger=SimpleNamespace(interval=10)), to_dict=lambda: {}
     )
     hook = TrackingHook(record=record, tracking=Tracking(("x",), "s", False), settings=settings, folder=Path())
-    runner: Any = SimpleNamespace(iter=0, max_iters=40, logger=Mock())
+    runner: Any = SimpleNamespace(iter=begins, max_iters=40, logger=Mock())
     hook.before_train(runner)
     return hook, runner
 
@@ -186,6 +186,24 @@ def test_alarms_and_verdicts_are_told_when_they_come_and_once(listeners: list[Li
         ("notice", Notice("Gate failed: class_ap (Broken)", "0.1 is below 0.2.", 8, bad=True)),
         ("finish", {"status": "running", "alarms": 2, "gate/class_ap/Broken": "failed"}, False),
     ]
+
+
+def test_windows_of_the_record_are_passed_on_once_and_those_before_a_stop_are_known(listeners: list[Listener]) -> None:
+    windows = [
+        Window(iteration=iteration, figures={"loss_cv": iteration / 100, "kept_ratio": None}) for iteration in (8, 16)
+    ]
+    hook, runner = make_hook(history=windows[:1], begins=8)
+    hook.record.history.append(windows[1])
+    for runner.iter in (16, 17):
+        hook.after_train_iter(runner, runner.iter)
+    assert listeners[0].heard == [("scalars", 16, {"monitoring/loss_cv": 0.16})]
+
+
+def test_the_gap_is_the_teachers_ap_less_the_students() -> None:
+    metrics = {"teacher/A/AP": 0.5, "teacher/A/AP50": 0.9, "student/A/AP": 0.75, "teacher/A/boxes": 3.0}
+    assert scores_of(metrics) == {
+        "val/teacher/A/AP": 0.5, "val/teacher/A/AP50": 0.9, "val/student/A/AP": 0.75, "val/gap/A/AP": -0.25,
+    }  # fmt: skip
 
 
 def test_pictures_that_cannot_be_drawn_are_told_of_once(
