@@ -89,7 +89,7 @@ data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
 	@$(RUN) -m experiments data make --preset $(SCALE)
 
 test: $(READY) ## Run the test suite
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n auto --dist loadfile
 
 lint: $(READY) ## Check style and types
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
