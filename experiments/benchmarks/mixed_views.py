@@ -1,73 +1,81 @@
 """What the neighbouring views are worth: a model on whole groups, and on groups whose views are of different bits.
 
-    python -m experiments.benchmarks.mixed_views [--seeds 1] [--retrain]
+    python -m experiments.benchmarks.mixed_views [--seeds 2] [--retrain]
 
-trains `views` on the `cpu` data and scores its weights on val, whole and mixed; `--retrain` also trains the control
-`mixed_views`, which never sees two views of one bit together. Runs go on where they stopped; every score is written to
+trains `views` on the `cpu` data and scores its weights on the splits that it has not seen, whole and mixed; `--retrain` also trains
+the control `mixed_views`, which never sees two views of one bit together. Runs go on where they stopped; every score is written to
 `runs/mixed-views/table.csv`.
 """
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import t  # type: ignore[import-untyped]
 
 from experiments.config import load_config
 from experiments.evaluate import score_weights
 from experiments.fitting import fit_to_data
 from experiments.paths import runs_root
 from experiments.prepare import prepared_data
-from experiments.records import Record
 from experiments.runs import WEIGHTS_NAME, read_dataset, run_folder
 
 STUDY = "mixed-views"
+SPLITS = ("val", "test", "train_labeled")  # `views` trains on the other training groups
 
 
 def measure(*, seeds: int, retrain: bool, data: Path | None) -> pd.DataFrame:
     """Train what is missing and score it.
 
     Returns:
-        The student's AP and AP50 on val, one row per seed, class and case: ``whole`` and ``mixed`` are groups that the weights
-        of `views` are scored on, ``retrained`` the control on mixed groups.
+        The student's AP and AP50, one row per seed, split, class and case: ``whole`` and ``mixed`` are groups that the weights of
+        `views` are scored on, ``retrained`` the control on mixed groups.
     """
     folder = prepared_data("cpu", data)
+    cases = {"whole": ("views", False), "mixed": ("views", True)}
+    if retrain:
+        cases["retrained"] = ("mixed_views", True)
     rows = []
     for seed in range(seeds):
-        run = _trained("views", seed, folder)
-        cases = {"whole": _scores(run), "mixed": _scored_on_mixed(seed, folder)}
-        if retrain:
-            cases["retrained"] = _scores(_trained("mixed_views", seed, folder))
-        for case, scores in cases.items():
-            rows += [
-                {"seed": seed, "case": case, "class": name, "AP": ap, "AP50": ap50}
-                for name, (ap, ap50) in scores.items()
-            ]
+        for case, (config, mixed) in cases.items():
+            weights = _trained(config, seed, folder)
+            for split in SPLITS:
+                rows += [
+                    {"seed": seed, "split": split, "case": case, "class": name, "AP": ap, "AP50": ap50}
+                    for name, (ap, ap50) in _scores(weights, folder, split, mixed=mixed).items()
+                ]
     return pd.DataFrame(rows)
 
 
-def _trained(config: str, seed: int, folder: Path) -> Record:
+def differences(found: pd.DataFrame, name: str, figure: str) -> list[float]:
+    """Whole less mixed of a class, for each seed and split: a pair is one model on the same images."""
+    own = found[found["class"] == name].pivot(index=["seed", "split"], columns="case", values=figure)
+    return [float(whole - mixed) for whole, mixed in zip(own["whole"], own["mixed"], strict=True)]
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % t interval; NaN for a single value."""
+    if len(values) < 2:
+        return values[0], float("nan")
+    return fmean(values), float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+
+
+def _trained(config: str, seed: int, folder: Path) -> Path:
     from experiments.train import train_run
 
     record = train_run(config=config, study=STUDY, arm=config, seed=seed, split=0, data=folder, runs_root=runs_root())
     if record.status != "completed":
         raise SystemExit(f"{config}, seed {seed}: {record.reason}")
-    return record
+    return run_folder(runs_root=runs_root(), study=STUDY, arm=config, seed=seed) / WEIGHTS_NAME
 
 
-def _scores(record: Record) -> dict[str, tuple[float | None, float | None]]:
-    final = record.final("student")
-    assert final is not None
-    return {name: (score.ap, score.ap50) for name, score in final.scores.items()}
-
-
-def _scored_on_mixed(seed: int, folder: Path) -> Mapping[str, tuple[float, float]]:
-    settings = load_config("views", {"val_dataloader.dataset.mix_views": True})
+def _scores(weights: Path, folder: Path, split: str, *, mixed: bool) -> dict[str, tuple[float, float]]:
+    settings = load_config("views", {"val_dataloader.dataset.mix_views": mixed})
     fit_to_data(settings, read_dataset(folder), folder)
-    weights = run_folder(runs_root=runs_root(), study=STUDY, arm="views", seed=seed) / WEIGHTS_NAME
+    settings.val_dataloader.dataset.ann_file = f"annotations/{split}.json"
     scores = score_weights(settings, weights)
     names = [
         key.removeprefix("student/").rpartition("/")[0]
@@ -80,7 +88,7 @@ def _scored_on_mixed(seed: int, folder: Path) -> Mapping[str, tuple[float, float
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    parser.add_argument("--seeds", type=int, default=2, help="how many seeds")
     parser.add_argument("--retrain", action="store_true", help="train the control too")
     parser.add_argument("--data", type=Path, help="data set folder; default data/cpu")
     options = parser.parse_args()
@@ -88,11 +96,17 @@ def main() -> None:
     path = runs_root() / STUDY / "table.csv"
     found.to_csv(path, index=False, lineterminator="\n")
     cases = list(dict.fromkeys(found["case"]))
-    table = Table("class", *cases, title=f"AP / AP50 of the student on val, mean over {options.seeds} seed(s)")
+    where = ", ".join(SPLITS)
+    title = (
+        f"AP / AP50 of the student, mean over {options.seeds} seed(s) and {where}; whole - mixed with 95 % intervals"
+    )
+    table = Table("class", *cases, "AP: whole - mixed", "AP50: whole - mixed", title=title)
     for name in dict.fromkeys(found["class"]):
         own = found[found["class"] == name]
-        cells = [(own[own["case"] == case]["AP"], own[own["case"] == case]["AP50"]) for case in cases]
-        table.add_row(name, *(f"{fmean(ap):.3f} / {fmean(ap50):.3f}" for ap, ap50 in cells))
+        cells = [own[own["case"] == case] for case in cases]
+        means = [f"{cell['AP'].mean():.3f} / {cell['AP50'].mean():.3f}" for cell in cells]
+        gains = [interval(differences(found, name, figure)) for figure in ("AP", "AP50")]
+        table.add_row(name, *means, *(f"{gain:+.3f} ± {half:.3f}" for gain, half in gains))
     Console().print(table)
     print(path)
 
