@@ -18,7 +18,7 @@ from experiments.monitoring.stability import half_means, variation
 from experiments.monitoring.windows import kept_ratio
 from experiments.records import Gate, GateName, Record, Validation, Verdict
 
-SHARES = (0.1, 0.25, 1.0)
+_PARTS = (10, 4, 1)  # a tenth, a quarter, all of the run
 STEADY = 0.03  # coefficient of variation of the total loss
 Trouble = Literal["diverged", "out_of_memory"]
 
@@ -76,7 +76,7 @@ class _Due:
 
 def milestones(iterations: int) -> tuple[int, int, int]:
     """The iterations of a run of this length at which gates fall due."""
-    early, middle, end = (math.ceil(share * iterations) for share in SHARES)
+    early, middle, end = (math.ceil(iterations / part) for part in _PARTS)
     return early, middle, end
 
 
