@@ -68,7 +68,7 @@ def effects(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what each factor does to AP, and pairs of factors to each other; write the answers as CSV and LaTeX."""
+    """Print what each factor does to AP, and pairs of factors to each other; write the answers as CSV, LaTeX and charts."""
     from analysis import answer_tables
 
     _answer(
@@ -103,6 +103,28 @@ def targets(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", a
     from analysis import answer_tables
 
     _answer(study, runs, model, as_json, "targets", answer_tables.print_targets)
+
+
+@app.command()
+def importance(
+    study: StudyName,
+    runs: RunsRoot = None,
+    storage: Annotated[
+        str | None, typer.Option(envvar="STORAGE", help="Address of the ledger, where it is not the study's own file.")
+    ] = None,
+) -> None:
+    """Print which sampled settings the scores vary with, and draw them, and the scores over two thresholds."""
+    from analysis.importance import open_ledger
+    from analysis.importance_charts import describe_importance, write_importance_charts
+    from analysis.results import find_study
+
+    with telling():
+        folder = find_study(study, runs or runs_root())
+        ledger = open_ledger(folder, storage=storage or None)
+    for line in describe_importance(ledger):
+        typer.echo(line)
+    files = write_importance_charts(ledger, study, folder / "report")
+    typer.echo(f"wrote {len(files)} files to {folder / 'report'}")
 
 
 @app.command()
@@ -172,11 +194,12 @@ def _answer(
     part: str,
     show: "Callable[[Answers, Console], None]",
 ) -> None:
-    """Work out a study's answers, write their files, and print one part of them."""
+    """Work out a study's answers, write their files and charts, and print one part of them."""
     from rich.console import Console
     from rich.text import Text
 
     from analysis import results
+    from analysis.answer_charts import write_answer_charts
     from analysis.answer_files import write_answers
     from analysis.answers import answers_of, as_plain
 
@@ -185,6 +208,7 @@ def _answer(
         loaded = results.load_study(folder)
         answers = answers_of(loaded, model=model)
         files = write_answers(answers, loaded, folder / "report")
+        files += write_answer_charts(answers, folder / "report", part=part)
     if as_json:
         told = {"study": name, "model": model, part: as_plain(getattr(answers, part)), "notes": answers.notes}
         told |= {"unfinished": answers.unfinished, "files": [str(path) for path in files]}
