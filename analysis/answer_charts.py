@@ -1,5 +1,6 @@
 """The charts of a study's answers in its report folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from analysis.answers import Answers
@@ -9,11 +10,26 @@ from analysis.shapley_bars import write_shapley_bars
 from analysis.target_chart import write_target_chart
 from analysis.waterfall import write_waterfall
 
+_CHARTS: dict[str, tuple[Callable[[Answers, Path], list[Path]], ...]] = {
+    "effects": (write_forest, write_heat_maps),
+    "shapley": (write_shapley_bars,),
+    "synergy": (write_waterfall,),
+    "targets": (write_target_chart,),
+}
 
-def write_answer_charts(answers: Answers, folder: Path) -> list[Path]:
+
+def write_answer_charts(answers: Answers, folder: Path, *, part: str | None = None) -> list[Path]:
     """Write ``effects``, ``interactions_<class>``, ``shapley``, ``synergy`` and ``targets``, each as PNG and SVG.
 
     What the study cannot tell at all has no chart: the tables and the CSV files say why. Returns the paths.
+
+    Args:
+        part: ``effects`` (with interactions), ``shapley``, ``synergy`` or ``targets`` alone; default all.
     """
-    charts = (write_forest, write_heat_maps, write_shapley_bars, write_waterfall, write_target_chart)
-    return [path for write in charts for path in write(answers, folder)]
+    return [
+        path
+        for name, charts in _CHARTS.items()
+        if part in (None, name)
+        for write in charts
+        for path in write(answers, folder)
+    ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import curves
+from analysis.answer_charts import write_answer_charts
 from analysis.answer_files import write_answers
 from analysis.answers import answers_of
 from analysis.report.effects import effects_sections
@@ -54,7 +55,8 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
     if effects is None:
         answers = answers_of(results, model=model)
         write_answers(answers, results, folder / "report")
-        effects = effects_sections(answers)
+        drawn = write_answer_charts(answers, folder / "report")
+        effects = effects_sections(answers, {path.stem: path.read_text() for path in drawn if path.suffix == ".svg"})
     page = page_of(
         listed, results, summary, begun=begun_runs(listed, folder.parent), learning=learning, kept=kept, precision=precision,
         exhibited=curves.exhibited(results), charts=charts, effects=effects,

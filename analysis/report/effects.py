@@ -1,6 +1,7 @@
 """The report's sections on effects, interactions, Shapley values, synergy and the certainty of targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from analysis.answer_frames import alias_text
 from analysis.answers import Answers
@@ -8,26 +9,52 @@ from analysis.attainment import ArmAttainment, ClassAttainment
 from analysis.effects import FactorEffect
 from analysis.fits import Estimate
 from analysis.refusals import Refusal
-from analysis.report.page import Cell, Content, Fold, Section, Table, Tone
+from analysis.report.page import Cell, Content, Fold, Picture, Section, Table, Tone
+from analysis.report.svg import inline
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
 from experiments.goals import OVERALL
 
+_CAPTIONS = {
+    "targets": "AP of the highest arms with intervals, beside the targets.",
+    "effects": "What each factor does to AP, with intervals and verdicts.",
+    "interactions": "How pairs of factors change each other's effect; hatched cells cannot be told from others.",
+    "shapley": "Each factor's part in what all of them gain together.",
+    "synergy": "From the gains alone to the gain of all together.",
+}
 _TONES: dict[str, Tone] = {
     "up": "good", "down": "bad", "met": "good", "missed": "bad", "synergy": "good", "antagonism": "bad",
     "underpowered": "warn", "undefined": "quiet",
 }  # fmt: skip
 
 
-def effects_sections(answers: Answers) -> tuple[Section, ...]:
-    """Sections in the order of the report; none where no effect could be worked out; pure."""
+def effects_sections(answers: Answers, charts: Mapping[str, str] | None = None) -> tuple[Section, ...]:
+    """Sections in the order of the report; none where no effect could be worked out; pure.
+
+    Args:
+        answers: the study's.
+        charts: SVG files by name, as :func:`analysis.answer_charts.write_answer_charts` names them; what is not there is left out.
+    """
     if not answers.effects.main:
         return ()
+    charts = charts or {}
+    heat_maps = [name for name in charts if name.startswith("interactions_")]
+    shown = {
+        "certainty": ["targets"],
+        "effects": ["effects", *heat_maps],
+        "shapley": ["shapley"],
+        "synergy": ["synergy"],
+    }
     return tuple(
-        section
+        replace(section, pictures=tuple(_picture(name, charts[name]) for name in shown[section.key] if name in charts))
         for section in (_certainty(answers), _effects(answers), _shapley(answers), _synergy(answers))
         if section.tables or section.paragraphs
     )
+
+
+def _picture(name: str, svg: str) -> Picture:
+    caption = _CAPTIONS[name.partition("_")[0]]
+    return Picture(inline(svg, name=name, alt=f"{caption} The tables of this section hold the figures."), caption)
 
 
 def _certainty(answers: Answers) -> Section:
