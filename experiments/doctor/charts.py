@@ -7,9 +7,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from experiments.doctor.anchors import LEVELS, Coverage
-from experiments.style import RC, bar_style, save_figure
+from experiments.data.marks import class_colours
+from experiments.doctor.anchors import LEVELS, AnchorGrid, Coverage, anchor_sizes
+from experiments.doctor.boxes import Boxes
+from experiments.style import INK, RC, bar_style, save_figure
 
 _BAR = 0.16
 
@@ -27,6 +30,24 @@ def plot_coverage(sets: Sequence[Coverage], level: int, ax: Axes) -> None:
     ax.set_ylim(0, 100)
     ax.set_ylabel(f"boxes with an anchor\nabove IoU {LEVELS[level]:g} (%)")
     ax.grid(axis="y")
+
+
+def plot_shapes(boxes: Boxes, classes: Sequence[str], ratios: Sequence[float], grid: AnchorGrid, ax: Axes) -> None:
+    """Width and height of every box in the colour of its class, and those of all levels' anchors as crosses; logarithmic axes."""
+    for label, (name, colour) in enumerate(zip(classes, class_colours(classes), strict=True)):
+        own = boxes.sides[boxes.labels == label]
+        face = tuple(value / 255 for value in colour)
+        ax.scatter(own[:, 0], own[:, 1], s=12, alpha=0.7, color=face, linewidth=0, label=name)
+    anchors = np.concatenate([anchor_sizes(ratios, grid.scales, stride) for stride in grid.strides])
+    ax.scatter(anchors[:, 0], anchors[:, 1], s=45, marker="x", color=INK, linewidth=1.4, label="anchor", zorder=4)
+    low, high = float(min(anchors.min(), boxes.sides.min())), float(anchors.max())
+    ax.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label="square", zorder=1)
+    ax.set(xscale="log", yscale="log", xlabel="width (px)", ylabel="height (px)", aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    ax.grid(visible=True)
 
 
 def write_coverage_chart(sets: Sequence[Coverage], folder: Path) -> list[Path]:
