@@ -106,6 +106,26 @@ def targets(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", a
 
 
 @app.command()
+def store(
+    study: StudyName,
+    runs: RunsRoot = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Runs folder to copy into; default: docs/runs of the repository.")
+    ] = None,
+) -> None:
+    """Copy a study's small files (no weights, logs or machine's paths) to where the notebooks find them."""
+    from analysis.excerpt import store_study
+    from analysis.results import find_study
+    from analysis.stored import STORED
+
+    target = out if out is not None else STORED
+    with telling():
+        written = store_study(find_study(study, runs if runs is not None else runs_root()), target)
+    size = sum(path.stat().st_size for path in written) / 1024
+    typer.echo(f"Wrote {len(written)} files, {size:.0f} KiB, to {target}")
+
+
+@app.command()
 def importance(
     study: StudyName,
     runs: RunsRoot = None,

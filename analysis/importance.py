@@ -17,6 +17,8 @@ from analysis.refusals import Refusal
 from experiments.errors import UserError
 from experiments.studies import read_study
 
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
 WARNING = (
     "Importance is not effect: it tells how much the score varies with a setting over the sampled range, not in which direction, "
     "nor by how much, nor with what certainty."
