@@ -27,7 +27,7 @@ SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 ABLATIONS := $(FACTORS:%=ablation-%)
 
-.PHONY: help setup data noise test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
+.PHONY: help setup data noise notebooks test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
 	ablation-fractional-16 study-thresholds study report dashboard sync
 
 help: ## List the commands
@@ -87,6 +87,9 @@ sync: $(READY) ## Upload the W&B runs that were kept offline, all or those of ST
 
 data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
 	@$(RUN) -m experiments data make --preset $(SCALE)
+
+notebooks: $(READY) ## Open the notebooks in Jupyter Lab, on this machine alone
+	@$(if $(DATA),DATA="$(abspath $(DATA))") $(VENV)/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks
 
 test: $(READY) ## Run the test suite
 	@$(RUN) -m pytest -n auto --dist loadfile
