@@ -8,6 +8,8 @@ the control `mixed_views`, which never sees two views of one bit together. Runs 
 """
 
 import argparse
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -25,34 +27,36 @@ from experiments.runs import WEIGHTS_NAME, read_dataset, run_folder
 
 STUDY = "mixed-views"
 SPLITS = ("val", "test", "train_labeled")  # `views` trains on the other training groups
+MIXINGS = (1, 3, 5, 7)  # in each, every view has others beside it
 
 
 def measure(*, seeds: int, retrain: bool, data: Path | None) -> pd.DataFrame:
     """Train what is missing and score it.
 
     Returns:
-        The student's AP and AP50, one row per seed, split, class and case: ``whole`` and ``mixed`` are groups that the weights of
-        `views` are scored on, ``retrained`` the control on mixed groups.
+        The student's AP and AP50, one row per seed, split, class, case and mixing: ``whole`` and ``mixed`` are groups that the
+        weights of `views` are scored on, ``retrained`` the control on mixed groups.
     """
     folder = prepared_data("cpu", data)
-    cases = {"whole": ("views", False), "mixed": ("views", True)}
+    cases: dict[str, tuple[str, Sequence[int]]] = {"whole": ("views", [0]), "mixed": ("views", MIXINGS)}
     if retrain:
-        cases["retrained"] = ("mixed_views", True)
+        cases["retrained"] = ("mixed_views", [1])
     rows = []
     for seed in range(seeds):
-        for case, (config, mixed) in cases.items():
+        for case, (config, mixings) in cases.items():
             weights = _trained(config, seed, folder)
-            for split in SPLITS:
+            for split, mixing in itertools.product(SPLITS, mixings):
+                about = {"seed": seed, "split": split, "case": case, "mixing": mixing}
                 rows += [
-                    {"seed": seed, "split": split, "case": case, "class": name, "AP": ap, "AP50": ap50}
-                    for name, (ap, ap50) in _scores(weights, folder, split, mixed=mixed).items()
+                    {**about, "class": name, "AP": ap, "AP50": ap50}
+                    for name, (ap, ap50) in _scores(weights, folder, split, mixing).items()
                 ]
     return pd.DataFrame(rows)
 
 
 def differences(found: pd.DataFrame, name: str, figure: str) -> list[float]:
-    """Whole less mixed of a class, for each seed and split: a pair is one model on the same images."""
-    own = found[found["class"] == name].pivot(index=["seed", "split"], columns="case", values=figure)
+    """Whole less mixed (mean over mixings) of a class, for each seed and split: a pair is one model on the same images."""
+    own = found[found["class"] == name].pivot_table(index=["seed", "split"], columns="case", values=figure)
     return [float(whole - mixed) for whole, mixed in zip(own["whole"], own["mixed"], strict=True)]
 
 
@@ -72,8 +76,9 @@ def _trained(config: str, seed: int, folder: Path) -> Path:
     return run_folder(runs_root=runs_root(), study=STUDY, arm=config, seed=seed) / WEIGHTS_NAME
 
 
-def _scores(weights: Path, folder: Path, split: str, *, mixed: bool) -> dict[str, tuple[float, float]]:
-    settings = load_config("views", {"val_dataloader.dataset.mix_views": mixed})
+def _scores(weights: Path, folder: Path, split: str, mixing: int) -> dict[str, tuple[float, float]]:
+    settings = load_config("views")
+    settings.val_dataloader.dataset.mix_views = mixing
     fit_to_data(settings, read_dataset(folder), folder)
     settings.val_dataloader.dataset.ann_file = f"annotations/{split}.json"
     scores = score_weights(settings, weights)

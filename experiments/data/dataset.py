@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class MultiViewDataset(BaseDataset):
     Args:
         num_views: views per group.
         groups: the groups, where they have been read already; default those of ``ann_file``.
-        mix_views: train and score on groups mixed by :func:`mix_views`, a control.
+        mix_views: train and score on groups mixed by :func:`mix_views`, a control; ``True`` or the number of a mixing.
         ann_file, data_root, data_prefix, pipeline, metainfo, test_mode, ...: as in mmengine's ``BaseDataset``;
             ``metainfo["classes"]`` gives the order of the labels.
     """
@@ -32,7 +33,7 @@ class MultiViewDataset(BaseDataset):
         *,
         num_views: int = 8,
         groups: Sequence[Group] | None = None,
-        mix_views: bool = False,
+        mix_views: int = False,
         **options: Any,
     ) -> None:
         self.num_views = num_views
@@ -50,24 +51,35 @@ class MultiViewDataset(BaseDataset):
                 classes=self.metainfo["classes"],
                 views=self.num_views,
             )
-        return [_sample(group) for group in (mix_views(groups) if self.mix_views else groups)]
+        return [_sample(group) for group in (mix_views(groups, self.mix_views) if self.mix_views else groups)]
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on group ``idx``; a group that cannot be loaded stops the run instead of being skipped."""
         return self.pipeline(self.get_data_info(idx))
 
 
-def mix_views(groups: Sequence[Group]) -> list[Group]:
+def mix_views(groups: Sequence[Group], mixing: int = 1) -> list[Group]:
     """Groups of the same views, put together from different ones: the control for what neighbouring views are worth.
 
     Place v of the i-th of N groups of V views gets view v of group i + v * (N // V), so that every image is used once, in its
     place. Groups sorted by name keep shots of one bit next to each other: they do not meet while a bit has at most N // V.
     Fewer groups than views meet themselves again: no control then.
+
+    Args:
+        groups: of the same number of views.
+        mixing: which of several mixings; others take the groups in another order, v * ``mixing`` modulo V in place of v.
+
+    Raises:
+        ValueError: the number shares a divisor with V, so that views of one group would meet.
     """
     count, views = len(groups), len(groups[0].views)
+    if gcd(mixing, views) > 1:
+        raise ValueError(
+            f"Mixing {mixing} brings views of one group of {views} together: give a number without common divisor."
+        )
     step = max(1, count // views)
     return [
-        replace(group, views=tuple(groups[(i + v * step) % count].views[v] for v in range(views)))
+        replace(group, views=tuple(groups[(i + v * mixing % views * step) % count].views[v] for v in range(views)))
         for i, group in enumerate(groups)
     ]
 

@@ -13,7 +13,8 @@ def test_pairs_are_of_one_seed_and_split() -> None:
         {"seed": 0, "split": "val", "case": "mixed", "class": "A", "AP": 0.1},
         {"seed": 0, "split": "val", "case": "whole", "class": "A", "AP": 0.4},
         {"seed": 1, "split": "val", "case": "whole", "class": "A", "AP": 0.3},
-        {"seed": 1, "split": "val", "case": "mixed", "class": "A", "AP": 0.2},
+        {"seed": 1, "split": "val", "case": "mixed", "class": "A", "AP": 0.25},  # two mixings
+        {"seed": 1, "split": "val", "case": "mixed", "class": "A", "AP": 0.15},
         {"seed": 1, "split": "val", "case": "whole", "class": "B", "AP": 0.9},
         {"seed": 1, "split": "val", "case": "mixed", "class": "B", "AP": 0.9},
     ]

@@ -192,6 +192,9 @@ def test_mixed_groups_hold_every_view_once_in_its_place_and_no_two_of_one_bit() 
     bits = [[view.image_id // 20 for view in group.views] for group in mixed[:8]]
     assert all(len(set(own)) == 4 for own in bits)
     assert [view.image_id for view in mix_views(groups[:2])[0].views] == [0, 11, 2, 13]
+    assert [view.image_id for view in mix_views(groups, 3)[0].views] == [0, 61, 42, 23]  # 0, 3, 2 and 1 steps
+    with pytest.raises(ValueError, match="without common divisor"):
+        mix_views(groups, 2)
 
 
 def test_the_mixed_control_is_set_in_the_config_alone(tiny_data: Path) -> None:
