@@ -99,6 +99,8 @@ def test_a_failure_that_was_waited_for_is_taken_and_one_from_before_is_tried_aga
     failed = run(tiny_data, runs, **options)
     assert failed.status == "failed"
     assert failed.log_tail[-1].startswith(failed.reason.split("(")[1].split(":")[0])
+    assert any('File "' in line for line in failed.log_tail)
+    assert not any('File "/' in line for line in failed.log_tail)  # records are passed on, and paths name their user
     with monkeypatch.context() as patch:
         patch.setattr(train, "locked", lambda folder, waiting: nullcontext(True))
         assert run(tiny_data, runs, **options) == failed
