@@ -178,7 +178,7 @@ def run(
         except KeyboardInterrupt:
             typer.echo(f"Stopped; the same command continues where it was: {request.command}", err=True)
             raise typer.Exit(130) from None
-    begun = collect(begun, ledger, request.runs_root)
+    begun = collect(begun, ledger, request.runs_root, console)
     if "noise" in names_in(design):
         planning.print_noise(request, console)
     if not conclude(begun, ledger.entries(), place, console):

@@ -27,6 +27,7 @@ from experiments.errors import UserError
 from experiments.exhibits_file import EXHIBITS_NAME
 from experiments.goals import Goals, read_goals
 from experiments.locks import locked
+from experiments.monitoring.console import print_checklist
 from experiments.monitoring.gates import judge_scores, settled
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
@@ -89,8 +90,11 @@ def _settled(job: Job, study: Study, runs_root: Path) -> Outcome | None:
     return Outcome("completed", {run.identity: record}, values_of([record], study.hard_classes))
 
 
-def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
-    """Bring home what workers did: the runs of sampled settings, and the records of runs trained on other machines."""
+def collect(study: Study, ledger: Ledger, runs_root: Path, console: Console) -> Study:
+    """Bring home what workers did: the runs of sampled settings, and the records of runs trained on other machines.
+
+    Arms whose baseline was trained after them, or beside them, are now compared with it; the console says so.
+    """
     folder = runs_root / study.study
     with locked(folder):
         study = read_study(folder) or study  # another request may have joined meanwhile
@@ -103,12 +107,15 @@ def collect(study: Study, ledger: Ledger, runs_root: Path) -> Study:
                     _bring_home(record, arm_folder(runs_root, identity))
         study = study.model_copy(update={"runs": list(runs.values())})
         write_study(study, folder)
-    _settle_gates(study, runs_root)
+    for record in _settle_gates(study, runs_root):
+        console.print(f"{record.arm}, seed {record.seed}, beside its baseline:", markup=False, highlight=False)
+        print_checklist(record, console)
     return study
 
 
-def _settle_gates(study: Study, runs_root: Path) -> None:
-    """Judge the scores of arms whose baseline was trained after them, or beside them."""
+def _settle_gates(study: Study, runs_root: Path) -> list[Record]:
+    """Judge the scores of arms whose baseline was trained after them, or beside them; returns records with new verdicts."""
+    changed: list[Record] = []
     folders = {
         (run.arm, run.seed, run.split): arm_folder(runs_root, run.identity) for run in study.runs if run.identity
     }
@@ -120,8 +127,11 @@ def _settle_gates(study: Study, runs_root: Path) -> None:
             record = read_record(folder)
             gates = settled(record.gates, judge_scores(record, baseline=read_record(against), goals=study.goals))
             if gates != record.gates:
+                if any(gate.verdict != "not_reached" and gate not in record.gates for gate in gates):
+                    changed.append(record)
                 record.gates = gates
                 write_record(record, folder)
+    return changed
 
 
 def _bring_home(record: Record, folder: Path) -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
 from ablations.arms import BASELINE
 from ablations.ledger import Claim, Ledger
 from ablations.objective import intermediate_ratio, make_pruner, make_sampler, overall_constraint, ratio, values_of
@@ -18,7 +16,7 @@ from ablations.storage import STORAGE_ERRORS, StorageLost, patiently
 from ablations.trials import Entry, Outcome
 from experiments.errors import Pruned, UserError
 from experiments.interrupts import undisturbed
-from experiments.monitoring.console import FailAction, print_checklist
+from experiments.monitoring.console import FailAction
 from experiments.records import Record
 from experiments.runs import read_dataset, run_identity
 from experiments.studies import Study, StudyRun, arm_folder
@@ -136,8 +134,6 @@ class _Training:
                 reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
                 return Outcome("failed", self.records, reason=reason)
             self.records[run.identity] = record
-            if self.show_progress:
-                print_checklist(record, Console())
             if record.status != "completed":
                 return Outcome(record.status, self.records, reason=record.reason)
         try:

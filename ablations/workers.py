@@ -18,6 +18,8 @@ from ablations.trials import Entry
 from ablations.worker import Place, work
 from experiments.errors import UserError
 from experiments.interrupts import sigterm_as_interrupt
+from experiments.monitoring.console import print_checklist
+from experiments.records import Record
 from experiments.studies import Study
 
 _POLL = 1.0  # seconds between two looks at the ledger
@@ -118,7 +120,7 @@ def _processes(
 
 
 class _Teller:
-    """Prints one line for every job that was finished since it looked last."""
+    """Prints one line for every job that was finished since it looked last, and the checklist of its runs."""
 
     def __init__(self, ledger: Ledger, study: Study, console: Console) -> None:
         self.ledger, self.study, self.console = ledger, study, console
@@ -141,3 +143,8 @@ class _Teller:
         if status.remaining is not None:
             text += f"; about {duration(status.remaining)} left"
         self.console.print(text, style=_STYLES[entry.state], markup=False, highlight=False, soft_wrap=True)
+        for content in entry.records.values():
+            record = Record.model_validate(content)
+            if len(entry.records) > 1:
+                self.console.print(f"seed {record.seed}:", markup=False, highlight=False)
+            print_checklist(record, self.console)

@@ -28,6 +28,7 @@ from experiments.records import Record, write_record
 from experiments.runner import FileLogRunner, release
 from experiments.tokens import NUM_TOKENS, STEPS, fewer_tokens
 from experiments.tracking.choice import Tracking
+from experiments.tracking.facts import without_paths
 
 _LOG_LINES = 20
 
@@ -72,23 +73,22 @@ def train(job: Job) -> None:
         KeyboardInterrupt: the run can be continued, as after whatever the observer raises.
     """
     record = job.record
-    ended = False
-    while not ended:
+    again = True
+    while again:
         try:
-            out_of_memory = _attempt(job)
+            again = _attempt(job)
         finally:
             gc.collect()  # runner and model hold each other in cycles, and other processes may need the memory
             torch.cuda.empty_cache()
             record.seconds["harness"] = job.harness.seconds
             write(record, job.folder)
-        ended = not out_of_memory or not _reduce_tokens(job)
     if record.status in ("completed", "pruned") and is_main_process():
         for checkpoint in [*job.folder.glob("iter_*.pth"), job.folder / "last_checkpoint"]:
             checkpoint.unlink(missing_ok=True)
 
 
 def _reduce_tokens(job: Job) -> bool:
-    """Go down to the next lower K in the record; where there is none, the run has failed."""
+    """Go down to the next lower K in the record, and return ``True``; where there is none, the run has failed."""
     record, ranks = job.record, get_world_size()
     assert record.num_tokens is not None
     fewer = fewer_tokens(record.num_tokens)
@@ -104,12 +104,11 @@ def _reduce_tokens(job: Job) -> bool:
         record.reason = f"GPU memory ran out with K={record.num_tokens} (steps: {steps}); {advice}"
         record.log_tail = _log_tail(job.folder)
         _broken_off(job, "out_of_memory")
-    write(record, job.folder)
     return record.status != "failed"
 
 
 def _attempt(job: Job) -> bool:
-    """One attempt, whose outcome is in the record; returns whether GPU memory ran out, which is none yet."""
+    """One attempt, whose outcome is in the record; returns whether another one is to be made, with less memory."""
     warnings.filterwarnings("ignore", module=r"(mmengine|mmdet|mmcv|torch)\b.*")  # no user can act on these
     record, settings = job.record, _settings(job)
     keeper = RecordHook(record=record, folder=job.folder, weights=job.weights, harness=job.harness)
@@ -121,7 +120,7 @@ def _attempt(job: Job) -> bool:
         folder=job.folder,
         tell=None if bar is None else bar.tell,
     )
-    runner, out_of_memory, mistake = None, False, None
+    runner, again, mistake = None, False, None
     try:
         runner = FileLogRunner.from_cfg(settings)
         runner.register_hook(tracker)
@@ -137,7 +136,7 @@ def _attempt(job: Job) -> bool:
     except torch.OutOfMemoryError as error:
         if runner is not None:
             runner.logger.exception("GPU memory ran out.")
-        out_of_memory = True
+        again = _reduce_tokens(job)  # trackers, which end below, hear of it
         traceback.clear_frames(error.__traceback__)  # they hold on to model and data loading processes
     except (Pruned, Stopped) as ended:
         record.status, record.reason = "pruned" if isinstance(ended, Pruned) else "failed", str(ended)
@@ -146,18 +145,19 @@ def _attempt(job: Job) -> bool:
         if error is job.watch.error:
             raise
         diverged = isinstance(error, FloatingPointError) or (runner is not None and _diverged(runner.model))
-        record.status = "failed"
-        record.reason = _reason(error, diverged=diverged)
+        reason = _reason(error, diverged=diverged)
+        record.status, record.reason = "failed", without_paths(reason)
         _broken_off(job, "diverged" if diverged else None)
         if runner is not None:
             runner.logger.exception("The run failed.")
         record.log_tail = _log_tail(job.folder)
-        mistake = UserError(record.reason) if isinstance(error, UserError) else None
+        mistake = UserError(reason) if isinstance(error, UserError) else None
         traceback.clear_frames(error.__traceback__)  # likewise
     finally:
         if bar is not None:
             bar.end()
         keeper.measure()
+        write(record, job.folder)  # trackers may take their time to end, and be interrupted
         tracker.end()
         if runner is not None:
             runner.close()
@@ -165,7 +165,7 @@ def _attempt(job: Job) -> bool:
         release(settings.experiment_name)
     if mistake is not None:
         raise mistake
-    return out_of_memory
+    return again
 
 
 def _settings(job: Job) -> Any:
@@ -210,9 +210,9 @@ def _diverged(model: Any) -> bool:
 
 
 def _log_tail(folder: Path) -> list[str]:
-    """The last lines of the newest log in a run folder."""
+    """The last lines of the newest log in a run folder, without the paths of this machine: records are passed on."""
     logs = sorted(folder.glob("*/*.log"), key=lambda path: path.stat().st_mtime)
-    return logs[-1].read_text().splitlines()[-_LOG_LINES:] if logs else []
+    return without_paths(logs[-1].read_text().splitlines()[-_LOG_LINES:]) if logs else []
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
-from mmengine.dist import broadcast, broadcast_object_list, get_world_size, is_main_process
+from mmengine.dist import all_reduce, broadcast, broadcast_object_list, get_world_size, is_main_process
 from mmengine.model import is_model_wrapper
 from torch import distributed, nn
 
@@ -75,6 +75,15 @@ def first_rank(task: Callable[[], T]) -> T:
         raise outcome[1]
     result: T = outcome[0]
     return result
+
+
+def on_any_rank(so: bool) -> bool:
+    """Whether it is so on this rank or another; all ranks ask at once."""
+    if get_world_size() == 1:
+        return so
+    flag = torch.tensor(float(so))
+    all_reduce(flag, "max")
+    return bool(flag)
 
 
 def unwrapped(model: nn.Module) -> Any:

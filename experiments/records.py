@@ -84,6 +84,7 @@ class Gate(_Strict):
     Attributes:
         subject: the class that it is about, if it is about one.
         milestone: iteration from which on it is judged.
+        iteration: at which the verdict fell, as far as it is known.
         says: the verdict in one sentence, with the figures that decided.
         figures: the evidence; empty where the gate was not reached.
     """
@@ -91,6 +92,7 @@ class Gate(_Strict):
     name: GateName
     subject: str | None = None
     milestone: int
+    iteration: int | None = None
     verdict: Verdict
     says: str
     figures: dict[str, float | None] = Field(default_factory=dict)

@@ -21,6 +21,7 @@ from experiments.goals import read_goals
 from experiments.hooks.monitor import Policy
 from experiments.locks import locked
 from experiments.monitoring.console import FailAction
+from experiments.monitoring.gates import broken_off
 from experiments.monitoring.memory import device_memory_mb
 from experiments.observer import Observer, Watch
 from experiments.prepare import prepared_data
@@ -219,6 +220,7 @@ def _train(run: _Run, harness: Clock) -> Record:
         harness.before = record.seconds.get("harness", 0.0)
         if first is not None and first.status != "completed":
             record.status, record.reason = "failed", f"The burn-in that it continues from failed: {first.reason}"
+            record.gates = broken_off(record, trouble=None, goals=run.policy().goals)
             write(record, run.folder)
             return record
         train(Job(

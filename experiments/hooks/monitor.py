@@ -16,7 +16,7 @@ from experiments.monitoring import gates
 from experiments.monitoring.console import FailAction
 from experiments.monitoring.memory import peak_memory_mb, peak_reserved_mb
 from experiments.monitoring.windows import PSEUDO_BOXES, TEACHER_BOXES, branch_loss, figures_of
-from experiments.ranks import first_rank
+from experiments.ranks import first_rank, on_any_rank
 from experiments.records import Alarm, Gate, Record, Validation, Window
 
 _SCOPE = "train/"
@@ -84,7 +84,8 @@ class MonitorHook(Hook):
     ) -> None:
         """Stop at a loss that is not finite; judge where a window ends."""
         iteration = runner.iter + 1
-        if not math.isfinite(runner.message_hub.log_scalars[f"{_SCOPE}loss"].current()):
+        loss = runner.message_hub.log_scalars[f"{_SCOPE}loss"].current()
+        if on_any_rank(not math.isfinite(loss)):  # a rank that stopped alone would leave the others waiting for it
             _diverged(self._logged(runner), iteration)
         if iteration % self._window == 0:
             unlabelled = data_batch["inputs"].get("unsup_student")
@@ -223,4 +224,4 @@ def _diverged(logged: dict[str, list[float]], iteration: int) -> NoReturn:
         FloatingPointError: always.
     """
     names = [name for name, values in logged.items() if "loss" in name and not math.isfinite(values[-1])]
-    raise FloatingPointError(f"not finite at iteration {iteration}: {', '.join(names)}")
+    raise FloatingPointError(f"not finite at iteration {iteration}: {', '.join(names) or 'a loss of another process'}")

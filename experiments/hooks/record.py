@@ -89,6 +89,9 @@ class RecordHook(Hook):
         seconds = self.record.seconds
         seconds["validation"] = seconds.get("validation", 0.0) + time.perf_counter() - self._validation_start
         self.measure()
+
+    def after_val(self, runner: Runner) -> None:
+        """Write the scores, with what the monitor has made of them."""
         self._write()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
+from experiments import alarms
+from experiments.monitoring import gates
 from experiments.monitoring.memory import peak_memory_mb
 from experiments.ranks import unwrapped
 from experiments.records import Alarm, Gate, Record
@@ -21,6 +23,7 @@ from experiments.tracking.trackers import Trackers
 
 _OF_CLASS = re.compile(r"^(train/(?:pseudo|teacher)_\w+?)_(\d+)$")
 _CURRENT = ("lr", "momentum")  # settings of the moment; everything else is averaged
+_Key = tuple[str | int | None, ...]
 
 
 @HOOKS.register_module()
@@ -57,14 +60,17 @@ class TrackingHook(Hook):
         self.trackers: Trackers | None = None
         self._sheets: TeacherSheets | None = None
         self._draws = True
-        self._told: set[tuple[str | None, ...]] = set()
+        self._told: set[_Key] = set()
+        self._iteration = 0
 
     def before_train(self, runner: Runner) -> None:
         """Open the trackers."""
         self._interval = int(self.settings.default_hooks.logger.interval)
         self._logger = runner.logger
-        self._told = set(self._happened())
-        self._windows = sum(window.iteration <= runner.iter for window in self.record.history)
+        start, record = runner.iter, self.record
+        self._iteration = start
+        self._told = set(_happened(alarms.up_to(record.alarms, start), gates.up_to(record.gates, start)))
+        self._windows = sum(window.iteration <= start for window in record.history)
         if self.tracking.names and is_main_process():
             facts = facts_of(
                 self.record, group=self.tracking.group, sampled=self.tracking.sampled, settings=self.settings.to_dict(),
@@ -72,15 +78,18 @@ class TrackingHook(Hook):
             )  # fmt: skip
             self.trackers = Trackers(self.tracking.names, facts, tell=self._warn)
 
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note which iteration a run that breaks off has come to."""
+        self._iteration = runner.iter + 1
+
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
         """Pass on the figures, where an interval ends."""
         if self.trackers is None:
             return
+        self._pass_judgements(self.trackers)  # the monitor, whose turn comes later, has made them an iteration before
         iteration = runner.iter + 1
-        self._notify(iteration)
-        self._pass_windows(self.trackers)
         if iteration % self._interval == 0 or iteration == runner.max_iters:
             window = iteration % self._interval or self._interval
             figures = figures_of(runner.message_hub.log_scalars, window, self.record.data.classes)
@@ -90,26 +99,38 @@ class TrackingHook(Hook):
         """Pass on scores and sheets."""
         if self.trackers is None:
             return
-        self._pass_windows(self.trackers)
+        self._pass_judgements(self.trackers)
         self.trackers.scalars(scores_of(metrics or {}), runner.iter)
         if self.trackers.wants_sheets and self._draws:
             self._draw(self.trackers, runner)
-        self._notify(runner.iter)
+
+    def after_val(self, runner: Runner) -> None:
+        """Pass on what the monitor says of the scores."""
+        if self.trackers is not None:
+            self._pass_judgements(self.trackers)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Pass on what there is: a run that continues from here does not say it again."""
+        if self.trackers is not None:
+            self._pass_judgements(self.trackers)
 
     def end(self) -> None:
         """Pass on what the record holds at the end, and close the trackers; to be called once its status is known."""
         if self.trackers is not None:
-            self._pass_windows(self.trackers)
-            self._notify(self.record.iterations)
+            self._pass_judgements(self.trackers)
             self.trackers.finish(summary_of(self.record), ended=self.record.status in ("completed", "pruned"))
             self.trackers = None
 
-    def _pass_windows(self, trackers: Trackers) -> None:
-        """Pass on what the monitor has put into the record since: it judges a window after this hook's turn."""
+    def _pass_judgements(self, trackers: Trackers) -> None:
+        """Pass on the windows, alarms and verdicts that the monitor has put into the record since."""
         for window in self.record.history[self._windows :]:
             known = {name: figure for name, figure in window.figures.items() if figure is not None}
             trackers.scalars({f"monitoring/{name}": figure for name, figure in known.items()}, window.iteration)
         self._windows = len(self.record.history)
+        for key, happened in _happened(self.record.alarms, self.record.gates).items():
+            if key not in self._told:
+                self._told.add(key)
+                trackers.notice(notice_of(happened, self._iteration))
 
     def _draw(self, trackers: Trackers, runner: Runner) -> None:
         try:
@@ -121,23 +142,17 @@ class TrackingHook(Hook):
             self._draws = False
             self._warn(f"Pictures for trackers are switched off, the run goes on ({told(error)}).")
 
-    def _notify(self, iteration: int) -> None:
-        for key, happened in self._happened().items():
-            if key not in self._told and self.trackers is not None:
-                self._told.add(key)
-                self.trackers.notice(notice_of(happened, iteration))
-
-    def _happened(self) -> dict[tuple[str | None, ...], Alarm | Gate]:
-        """The alarms and verdicts of the record, by what makes each of them one."""
-        happened: dict[tuple[str | None, ...], Alarm | Gate] = {}
-        happened |= {("alarm", alarm.kind, alarm.subject): alarm for alarm in self.record.alarms}
-        reached = [gate for gate in self.record.gates if gate.verdict != "not_reached"]
-        return happened | {(gate.name, gate.subject, gate.verdict): gate for gate in reached}
-
     def _warn(self, text: str) -> None:
         self._logger.warning(text)
         if self.tell is not None:
             self.tell(text)
+
+
+def _happened(raised: Sequence[Alarm], judged: Sequence[Gate]) -> dict[_Key, Alarm | Gate]:
+    """Alarms and verdicts, by what makes each of them one."""
+    happened: dict[_Key, Alarm | Gate] = {("alarm", alarm.kind, alarm.subject): alarm for alarm in raised}
+    reached = [gate for gate in judged if gate.verdict != "not_reached"]
+    return happened | {(gate.name, gate.subject, gate.milestone, gate.verdict): gate for gate in reached}
 
 
 def scores_of(metrics: Mapping[str, float]) -> dict[str, float]:

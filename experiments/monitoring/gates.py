@@ -31,7 +31,7 @@ class Evidence:
     """What a run has shown so far, beside its scores; sequences hold one figure per iteration.
 
     Attributes:
-        iteration, iterations: done, and to do in all.
+        iteration, iterations: done, 0 where that is not known, and to do in all.
         losses: the total loss.
         given, kept: boxes per view of the teacher, before and after the initial threshold; empty in a supervised run.
         peak_mb, budget_mb: memory that it took and may take, MiB.
@@ -53,16 +53,18 @@ class Evidence:
 
 @dataclass(frozen=True)
 class _Due:
-    """A gate to be judged: its name, its class if any, and its milestone."""
+    """A gate to be judged: its name, its class if any, its milestone, and the iteration at which the verdict falls."""
 
     name: GateName
     milestone: int
     subject: str | None = None
+    iteration: int | None = None
 
     def gate(self, verdict: Verdict, says: str, **figures: float | None) -> Gate:
         return Gate(
-            name=self.name, subject=self.subject, milestone=self.milestone, verdict=verdict, says=says, figures=figures
-        )
+            name=self.name, subject=self.subject, milestone=self.milestone, verdict=verdict, says=says, figures=figures,
+            iteration=None if verdict == "not_reached" else self.iteration,
+        )  # fmt: skip
 
     def judge(self, passed: bool, says: str, **figures: float | None) -> Gate:
         return self.gate("passed" if passed else "failed", says, **figures)
@@ -97,7 +99,7 @@ def judge_training(seen: Evidence) -> list[Gate]:
     }
     gates = []
     for name, milestone, judge in judged:
-        due = _Due(name, milestone)
+        due = _Due(name, milestone, iteration=seen.iteration or None)
         reached = seen.iteration >= milestone or failed_early.get(name, False)
         gates.append(judge(due, seen) if reached else due.too_early(seen.iterations))
     return gates
@@ -116,7 +118,10 @@ def judge_scores(record: Record, *, baseline: Record | None, goals: Goals) -> li
     for milestone in (middle, end):
         found = _validation(record, milestone.__le__)
         for name in (*goals.hard, OVERALL):
-            due = _Due("overall_ap" if name == OVERALL else "class_ap", milestone, None if name == OVERALL else name)
+            due = _Due(
+                "overall_ap" if name == OVERALL else "class_ap", milestone, None if name == OVERALL else name,
+                iteration=found.iteration if found else None,
+            )  # fmt: skip
             score = found.scores.get(name) if found else None
             if found is None:
                 gates.append(due.too_early(record.iterations))
@@ -144,7 +149,7 @@ def settled(earlier: Sequence[Gate], now: Sequence[Gate]) -> list[Gate]:
 
 def up_to(gates: Sequence[Gate], iteration: int) -> list[Gate]:
     """What had been judged at an iteration that a run continues from."""
-    return [gate for gate in gates if gate.milestone <= iteration]
+    return [gate for gate in gates if (gate.iteration or gate.milestone) <= iteration]
 
 
 def failures(earlier: Sequence[Gate], now: Sequence[Gate]) -> list[Gate]:

@@ -90,12 +90,13 @@ def without_paths(value: T) -> T:
 
 
 def notice_of(happened: Alarm | Gate, iteration: int) -> Notice:
-    """An alarm, or the verdict on a gate that was reached by now."""
+    """An alarm, or the verdict on a gate that was reached, at its own iteration, or at this one if that is not known."""
     about = f" ({happened.subject})" if happened.subject else ""
     if isinstance(happened, Alarm):
         return Notice(f"Alarm: {happened.kind}{about}", without_paths(happened.says), happened.iteration, bad=True)
-    title = f"Gate {happened.verdict}: {happened.name}{about}"
-    return Notice(title, without_paths(happened.says), iteration, bad=happened.verdict == "failed")
+    title = f"Gate {happened.verdict}: {happened.name}{about}, due at {happened.milestone}"
+    bad = happened.verdict == "failed"
+    return Notice(title, without_paths(happened.says), happened.iteration or iteration, bad=bad)
 
 
 def summary_of(record: Record) -> dict[str, Plain]:
@@ -108,7 +109,7 @@ def summary_of(record: Record) -> dict[str, Plain]:
         for name, score in final.scores.items() if final is not None else ():
             summary |= {f"final/{model}/{name}/AP": score.ap, f"final/{model}/{name}/AP50": score.ap50}
     for gate in record.gates:
-        summary["/".join(filter(None, ("gate", gate.name, gate.subject)))] = gate.verdict
+        summary["/".join(filter(None, ("gate", str(gate.milestone), gate.name, gate.subject)))] = gate.verdict
     summary |= {f"seconds/{name}": seconds for name, seconds in record.seconds.items()}
     summary |= {"peak_memory_mb": record.peak_memory_mb, "num_tokens": record.num_tokens}
     return {name: figure for name, figure in summary.items() if figure is not None}

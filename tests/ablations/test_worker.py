@@ -1,10 +1,12 @@
 """A worker on a real ledger: what it refuses, waits for, gives back and writes down."""
 
+import io
 import os
 import threading
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from ablations.ledger import Ledger
 from ablations.request import request_of
@@ -142,7 +144,7 @@ def test_a_request_that_joins_meanwhile_is_not_lost(laboratory: Laboratory) -> N
     first, ledger = begun()
     begun(factors="anchors")
     work(ledger, place(laboratory), progress=False, tell=lambda: None)
-    brought = collect(first, ledger, laboratory.root)
+    brought = collect(first, ledger, laboratory.root, Console(file=io.StringIO()))
     assert [run.arm for run in brought.runs] == ["baseline", "focal", "anchors"]
     assert [request.factors for request in brought.requests] == [["focal"], ["anchors"]]
     assert laboratory.study("s") == brought.model_dump(mode="json")

@@ -12,11 +12,11 @@ from rich.console import Console
 from ablations.ledger import Ledger
 from ablations.trials import Job, Outcome
 from ablations.worker import Place
-from ablations.workers import environments, train_here, train_in_processes
+from ablations.workers import _Teller, environments, train_here, train_in_processes
 from experiments.address import default_url
 from experiments.errors import UserError
 from experiments.studies import Study, StudyRun
-from tests.ablations.conftest import Laboratory
+from tests.ablations.conftest import Laboratory, make_record
 
 STUDY = Study(study="s", scale="cpu", data=None, data_fingerprint="f", hard_classes=["Chipped"])
 
@@ -78,6 +78,21 @@ claim = Ledger(name="s", url={default_url(tmp_path / "s")!r}).claim()
 claim.finish(Outcome("failed", reason="Out of memory [step 3].\\nTraceback"))
 """
     assert train(ledger, tmp_path, code) == ["[2/2] b, seed 0: failed, 0 s: Out of memory [step 3]."]
+
+
+def test_a_job_that_ends_is_told_with_the_checklist_of_each_of_its_runs(ledger: Ledger, tmp_path: Path) -> None:
+    """Whoever trained it: workers in processes of their own write to their logs, which nobody watches."""
+    claim = ledger.claim()
+    assert claim is not None
+    telling = io.StringIO()
+    teller = _Teller(ledger, STUDY, Console(file=telling, width=100))
+    gate = {"name": "memory", "milestone": 4, "verdict": "passed", "says": "1 GiB."}
+    records = [make_record(f"r{seed}", seed=seed, gates=[gate]) for seed in (0, 1)]
+    claim.finish(Outcome("completed", {record.identity: record for record in records}, (0.5,)))
+    teller.news()
+    teller.news()
+    line = "Gate, iteration 4, memory: passed; 1 GiB."
+    assert telling.getvalue().splitlines()[1:] == ["seed 0:", line, "seed 1:", line]
 
 
 def test_stopping_stops_the_workers(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

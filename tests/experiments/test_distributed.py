@@ -100,9 +100,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def launch(ranks: int, config: Path, data: Path, folder: Path) -> list[dict[str, Any]]:
+def launch(ranks: int, config: Path, data: Path, folder: Path, *, script: str = SCRIPT) -> list[dict[str, Any]]:
     """Train on so many processes; what each rank saw."""
-    (folder / "train.py").write_text(SCRIPT)
+    (folder / "train.py").write_text(script)
     launcher = "pytorch" if ranks > 1 else "none"
     start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
     words = [str(folder / "train.py"), str(config), str(data), str(folder / "runs"), str(folder), launcher]
@@ -192,6 +192,30 @@ def test_every_view_is_validated_once_and_as_one_process_would(
     for view in first["views"]:
         assert view["scores"] == pytest.approx(by_id[view["image_id"]]["scores"].tolist(), abs=1e-5)
         assert view["labels"] == by_id[view["image_id"]]["labels"].tolist()
+
+
+def test_a_loss_that_is_not_finite_on_one_rank_ends_all_of_them(config: Path, data: Path, tmp_path: Path) -> None:
+    """On the second one, which writes no record: the first must not wait for it."""
+    planted = """
+from models.soft_teacher import MultiViewSoftTeacher
+loss, calls = MultiViewSoftTeacher.loss, []
+def faulty(self, *inputs):
+    calls.append(0)
+    losses = loss(self, *inputs)
+    if rank == "1" and len(calls) == 2 + 2:  # the arm's second iteration
+        losses = {name: value * float("nan") if name.endswith("loss_bbox") else value for name, value in losses.items()}
+    return losses
+MultiViewSoftTeacher.loss = faulty
+"""
+    script = SCRIPT.replace("\nrecord = train_run", f"{planted}\nrecord = train_run")
+    seen = launch(2, config, data, tmp_path, script=script)
+    for rank, named in enumerate(("a loss of another process", "loss_bbox")):
+        assert seen[rank]["record"]["status"] == "failed"
+        assert "not finite at iteration 2: " in seen[rank]["record"]["reason"]
+        assert named in seen[rank]["record"]["reason"]
+    written = read_record(tmp_path / "runs" / "s" / "baseline-seed0")
+    assert written.reason == seen[0]["record"]["reason"]
+    assert {gate.name for gate in written.gates if gate.verdict == "failed"} == {"finite_loss"}
 
 
 def test_shares_of_a_batch() -> None:

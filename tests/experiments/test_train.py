@@ -84,6 +84,14 @@ def test_a_failure_is_recorded_with_its_reason(tiny_data: Path, runs: Path) -> N
     assert read_record(runs / "s" / "diverging-seed0").reason == record.reason
 
 
+def test_an_arm_whose_burn_in_fails_has_a_checklist_that_was_not_reached(tiny_data: Path, tmp_path: Path) -> None:
+    diverging = {"burn_in": {"train_cfg.max_iters": 2, "optim_wrapper.optimizer.lr": 1e30}}
+    record = run(tiny_data, tmp_path, delta=diverging)
+    assert (record.status, record.validations) == ("failed", [])
+    assert (record.reason or "").startswith("The burn-in that it continues from failed: training diverged")
+    assert [gate.verdict for gate in read_record(tmp_path / "s" / "baseline-seed0").gates] == ["not_reached"] * 12
+
+
 def test_a_failure_that_was_waited_for_is_taken_and_one_from_before_is_tried_again(
     tiny_data: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +99,8 @@ def test_a_failure_that_was_waited_for_is_taken_and_one_from_before_is_tried_aga
     failed = run(tiny_data, runs, **options)
     assert failed.status == "failed"
     assert failed.log_tail[-1].startswith(failed.reason.split("(")[1].split(":")[0])
+    assert any('File "' in line for line in failed.log_tail)
+    assert not any('File "/' in line for line in failed.log_tail)  # records are passed on, and paths name their user
     with monkeypatch.context() as patch:
         patch.setattr(train, "locked", lambda folder, waiting: nullcontext(True))
         assert run(tiny_data, runs, **options) == failed

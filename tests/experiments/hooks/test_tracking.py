@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,14 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.logging import HistoryBuffer
 
+from experiments.data import metric
 from experiments.errors import UserError
 from experiments.hooks.tracking import TrackingHook, figures_of, scores_of
-from experiments.records import Alarm, Data, Gate, Record, Window
+from experiments.records import Alarm, Data, Gate, Record, Window, read_record
+from experiments.tokens import NUM_TOKENS
 from experiments.tracking import trackers
 from experiments.tracking.choice import Tracking
 from experiments.tracking.facts import Facts
@@ -170,22 +174,126 @@ def make_hook(begins: int = 0, **options: Any) -> tuple[TrackingHook, Any]:
 
 def test_alarms_and_verdicts_are_told_when_they_come_and_once(listeners: list[Listener]) -> None:
     early = Alarm(kind="loss_ratio", iteration=2, last=2, says="Oh.", figures={})
-    hook, runner = make_hook(alarms=[early])  # it was told of before the run was stopped
-    gate = Gate(name="class_ap", subject="Broken", milestone=8, verdict="not_reached", says="-")
-    hook.record.gates = [gate]
-    runner.iter = 6
+    hook, runner = make_hook(alarms=[early], begins=6)  # it was told of before the run was stopped
+    gates = [Gate(name="class_ap", subject="Broken", milestone=due, verdict="not_reached", says="-") for due in (8, 16)]
+    hook.record.gates = gates
     hook.after_train_iter(runner, 6)
     hook.record.alarms.append(Alarm(kind="loss_flat", iteration=8, last=8, says="Flat.", figures={}))
-    hook.record.gates = [gate.model_copy(update={"verdict": "failed", "says": "0.1 is below 0.2."})]
-    for runner.iter in (7, 8):
-        hook.after_train_iter(runner, runner.iter)
+    failed = [gate.model_copy(update={"verdict": "failed", "says": f"{gate.milestone}."}) for gate in gates]
+    hook.record.gates = [failed[0].model_copy(update={"iteration": 8}), gates[1]]
+    runner.iter = 7
+    hook.before_save_checkpoint(runner, {})  # a run that goes on from here does not say it again
+    expected = [
+        ("notice", Notice("Alarm: loss_flat", "Flat.", 8, bad=True)),
+        ("notice", Notice("Gate failed: class_ap (Broken), due at 8", "8.", 8, bad=True)),
+    ]
+    assert listeners[0].heard == expected
+    runner.iter = 8
+    hook.before_train_iter(runner, 8)
+    hook.after_train_iter(runner, 8)
+    hook.record.gates = failed  # the run broke off, nobody knows when it should have been judged
     hook.end()
     hook.end()
     assert listeners[0].heard == [
-        ("notice", Notice("Alarm: loss_flat", "Flat.", 8, bad=True)),
-        ("notice", Notice("Gate failed: class_ap (Broken)", "0.1 is below 0.2.", 8, bad=True)),
-        ("finish", {"status": "running", "alarms": 2, "gate/class_ap/Broken": "failed"}, False),
-    ]
+        *expected,
+        ("notice", Notice("Gate failed: class_ap (Broken), due at 16", "16.", 9, bad=True)),
+        ("finish", {
+            "status": "running", "alarms": 2, "gate/8/class_ap/Broken": "failed", "gate/16/class_ap/Broken": "failed",
+        }, False),
+    ]  # fmt: skip
+
+
+def test_what_lies_behind_the_checkpoint_is_told_again(listeners: list[Listener]) -> None:
+    """Trackers take it off, and the monitor, whose turn comes later, gives it anew."""
+    late = Alarm(kind="loss_ratio", iteration=9, last=9, says="Oh.", figures={})
+    gate = Gate(name="memory", milestone=4, iteration=9, verdict="passed", says="Fits.")
+    hook, runner = make_hook(alarms=[late], gates=[gate], begins=8)
+    hook.after_train_iter(runner, 8)
+    assert [heard[1].title for heard in listeners[0].heard] == ["Alarm: loss_ratio", "Gate passed: memory, due at 4"]
+
+
+def test_a_run_that_is_out_of_memory_for_good_ends_as_failed_with_its_gate(
+    train: Train, listeners: list[Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(self: Any, *inputs: Any) -> Any:
+        raise torch.OutOfMemoryError("Tried to allocate.")
+
+    monkeypatch.setattr(MultiViewSoftTeacher, "loss", out_of_memory)
+    record = train(delta={**PACE, NUM_TOKENS: 1024})
+    assert record.status == "failed"
+    (heard,) = (listener.heard for listener in listeners)
+    assert heard[-2][1].title == "Gate failed: out_of_memory, due at 4"
+    assert (heard[-1][1]["status"], heard[-1][1]["gate/4/out_of_memory"]) == ("failed", "failed")
+
+
+def test_an_interrupt_while_trackers_end_costs_no_result(
+    train: Train, listeners: list[Listener], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Any, *_: Any, **__: Any) -> None:
+        written = read_record(tmp_path / "s" / "baseline-seed0")
+        assert (written.status, len(written.gates)) == ("completed", 12)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Listener, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train()
+
+
+def test_a_killed_run_comes_out_as_one_that_was_not(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies of the run folder in the middle of validation, and an iteration later, go on: checkpoints are at 6 and 12.
+
+    The window ends at 8, and the first validation, at 12, raises an alarm.
+    """
+    monkeypatch.setenv("TRACK", "jsonl")
+    average_precision, turns = metric.average_precision, itertools.count()
+
+    def found(*of: Any) -> dict[str, float]:
+        return {**average_precision(*of), "all/AP": 0.2 if next(turns) % 2 == 0 else 0.9}
+
+    monkeypatch.setattr(metric, "average_precision", found)
+    steps = itertools.count(1)
+    loss, evaluate = MultiViewSoftTeacher.loss, Evaluator.evaluate
+    copies = {"window": 10, "validated": 13}
+    evaluated = itertools.count()
+
+    def copying_loss(self: Any, *inputs: Any) -> Any:
+        step = next(steps)
+        for name, at in copies.items():
+            if step == at:
+                shutil.copytree(tmp_path / "s", tmp_path / name / "s")
+        return loss(self, *inputs)
+
+    def copying_evaluate(self: Any, *of: Any, **options: Any) -> Any:
+        if next(evaluated) == 0:
+            shutil.copytree(tmp_path / "s", tmp_path / "validating" / "s")
+        return evaluate(self, *of, **options)
+
+    delta = {
+        "train_cfg.max_iters": 16, "train_cfg.val_interval": 12, "default_hooks.checkpoint.interval": 6, "burn_in": {},
+        "default_hooks.logger.interval": 4, "custom_hooks.0.momentum": 0.125,
+    }  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(MultiViewSoftTeacher, "loss", copying_loss)
+        patch.setattr(Evaluator, "evaluate", copying_evaluate)
+        unharmed = told(train(delta=delta), tmp_path)
+    assert [kind for kind, _ in unharmed["alarms"]].count("teacher_worse") == 1
+    for name, start in (("window", 6), ("validating", 12), ("validated", 12)):
+        record = train(delta=delta, runs_root=tmp_path / name)
+        assert record.resumed_from == [start]
+        assert told(record, tmp_path / name) == unharmed, name
+
+
+def told(record: Record, root: Path) -> dict[str, Any]:
+    """What record and JSON lines tell of a run and when; figures depend on augmentations, which are drawn anew."""
+    lines = [json.loads(line) for line in (root / "s" / "baseline-seed0" / "scalars.jsonl").read_text().splitlines()]
+    return {
+        "alarms": [(alarm.kind, (alarm.iteration, alarm.last)) for alarm in record.alarms],
+        "gates": [(gate.name, gate.subject, gate.milestone, gate.iteration) for gate in record.gates],
+        "history": [(window.iteration, set(window.figures)) for window in record.history],
+        "lines": [(line["iteration"], line.get("notice", "").partition(":")[2], set(line)) for line in lines],
+    }
 
 
 def test_windows_of_the_record_are_passed_on_once_and_those_before_a_stop_are_known(listeners: list[Listener]) -> None:

@@ -203,6 +203,18 @@ def test_a_verdict_that_was_given_stays() -> None:
     assert [gate.name for gate in up_to(merged, 39)] == ["stability", "memory"]
 
 
+def test_a_verdict_has_its_iteration_and_a_run_that_continues_before_it_gives_it_anew() -> None:
+    """Due at 4 and at 10, judged where a window ends, at 8, and by the validation at 20."""
+    run = record((20, 0.3, 0.031))
+    gates = [*judge_training(replace(HEALTHY, iteration=8)), *judge_scores(run, baseline=BASELINE, goals=PLAN)]
+    assert {gate.iteration for gate in gates if gate.name == "stability"} == {8}
+    assert {gate.iteration for gate in gates if gate.name == "class_ap" and gate.milestone == 10} == {20}
+    assert {gate.iteration for gate in gates if gate.verdict == "not_reached"} == {None}
+    assert names(up_to(gates, 7), "passed") == set()
+    assert names(up_to(gates, 12), "passed") == {"stability", "memory", "kept_ratio"}
+    assert names(up_to(gates, 20), "passed") == {"stability", "memory", "kept_ratio", "class_ap", "overall_ap"}
+
+
 def test_a_run_that_breaks_off_keeps_its_verdicts_and_has_not_reached_the_rest() -> None:
     run = record((10, 0.2, 0.02))
     run.gates = [make_gate("stability", "passed")]

@@ -69,7 +69,8 @@ def test_alarms_and_failed_gates_are_bad() -> None:
     for verdict, bad in (("failed", True), ("passed", False)):
         gate = Gate.model_validate({"name": "overall_ap", "milestone": 10, "verdict": verdict, "says": "so."})
         told = notice_of(gate, 12)
-        assert (told.title, told.iteration, told.bad) == (f"Gate {verdict}: overall_ap", 12, bad)
+        assert (told.title, told.iteration, told.bad) == (f"Gate {verdict}: overall_ap, due at 10", 12, bad)
+        assert notice_of(gate.model_copy(update={"iteration": 11}), 12).iteration == 11
 
 
 def test_the_summary_holds_final_scores_gates_and_times() -> None:
@@ -77,9 +78,12 @@ def test_the_summary_holds_final_scores_gates_and_times() -> None:
     record = make_record(
         status="failed", reason="/home/ada/x.jpg is cut off", seconds={"total": 2.0}, peak_memory_mb=5.0,
         validations=[Validation(iteration=i, model="teacher", split="val", scores=scores) for i in (4, 8)],
-        gates=[Gate(name="class_ap", subject="Broken", milestone=9, verdict="not_reached", says="")],
+        gates=[
+            Gate(name="class_ap", subject="Broken", milestone=milestone, verdict=verdict, says="")
+            for milestone, verdict in ((4, "failed"), (9, "not_reached"))
+        ],
     )  # fmt: skip
     assert summary_of(record) == {
         "status": "failed", "reason": "x.jpg is cut off", "alarms": 0, "final/teacher/Broken/AP": 0.5,
-        "gate/class_ap/Broken": "not_reached", "seconds/total": 2.0, "peak_memory_mb": 5.0,
+        "gate/4/class_ap/Broken": "failed", "gate/9/class_ap/Broken": "not_reached", "seconds/total": 2.0, "peak_memory_mb": 5.0,
     }  # fmt: skip
