@@ -2,6 +2,7 @@
 
 import ipaddress
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +13,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from experiments.address import known_url
 from experiments.errors import UserError
-from experiments.interrupts import sigterm_as_interrupt
+from experiments.interrupts import stops_noted
 from experiments.records import RECORD_NAME
 from experiments.search_file import SEARCH_NAME
 from experiments.studies import STUDY_NAME, arm_folder, read_study
 
 LOOPBACK = "127.0.0.1"
+_POLL = 0.2  # seconds between two looks whether to stop
 App = Callable[[dict[str, Any], Callable[..., Any]], Sequence[bytes]]
 
 
@@ -37,9 +39,11 @@ def serve_study(folder: Path, *, storage: str | None, host: str, remote: bool, t
     check_host(host, remote=remote)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Optuna's dashboard finds unusual in a study is no news on the console
+        page = report_app(folder)  # takes its time, and may be interrupted
         with (
+            stops_noted() as stopped,
             optuna_dashboard(folder, storage) as (optuna_app, path),
-            serving(report_app(folder), host) as report,
+            serving(page, host) as report,
             serving(optuna_app, host) as optuna,
         ):
             lines = (
@@ -48,12 +52,10 @@ def serve_study(folder: Path, *, storage: str | None, host: str, remote: bool, t
                 f"  Optuna dashboard  http://{host}:{optuna}{path}",
                 "Ctrl-C stops both.",
             )
-            with sigterm_as_interrupt():
-                tell("\n".join(lines))
-                try:
-                    threading.Event().wait()
-                except KeyboardInterrupt:
-                    tell("Stopped.")
+            tell("\n".join(lines))
+            while not stopped():
+                time.sleep(_POLL)
+            tell("Stopped.")
 
 
 def check_host(host: str, *, remote: bool) -> None:

@@ -56,7 +56,8 @@ def dashboard(folder):
         try:
             lines = [process.stdout.readline() for _ in range(4)]
             yield lines[1].split()[-1], lines[2].split()[-1]
-            process.send_signal(signal.SIGTERM)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):  # an impatient user's
+                process.send_signal(number)
             said, errors = process.communicate(timeout=20)
             assert (process.returncode, said, errors) == (0, "Stopped.\n", "")
         finally:
