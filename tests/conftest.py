@@ -10,7 +10,7 @@ import pytest
 # One thread each, also in the processes that tests start: toy models gain nothing from more, and busy machines lose a lot.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # W&B, which is a process of its own, has its own tests.
-os.environ.setdefault("TRACK", "jsonl")
+os.environ["TRACK"] = "jsonl"
 
 from experiments.config import import_components, load_config
 from experiments.data.synthesis import make_dataset

@@ -33,7 +33,12 @@ def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> N
     lines = result.stdout.splitlines()
     assert lines[0] == "Study ablation-focal at scale cpu: 2 jobs, 0 done already."
     assert [line.split(",")[0] for line in lines[1:3]] == ["[1/2] baseline", "[2/2] focal"]
-    assert lines[3:] == ["the report"]
+    # The stand-in judges no gates while it trains: they are judged, and told, when all are home.
+    assert lines[3] == "focal, seed 0, beside its baseline:"
+    assert [line.split(":")[0] for line in lines[4:7]] == [
+        "Gate, iteration 1, class_ap Severe_Rust", "Gate, iteration 1, class_ap Chipped", "Gate, iteration 1, overall_ap",
+    ]  # fmt: skip
+    assert lines[7:] == ["the report"]
 
 
 def test_the_study_file_tells_all(laboratory: Laboratory, tmp_path: Path) -> None:
