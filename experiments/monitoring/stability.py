@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 
 POINTS = 20
 _POINT = 50  # iterations that a point of the plan's log is the mean of
-FLAT = 0.01  # relative change of a mean below which a loss counts as flat
+FLAT = 0.02  # relative change of a mean within which a loss counts as flat
 _FLAT_SHARE, _FLAT_LEAST = 7, 100
 
 
@@ -45,6 +45,14 @@ def half_means(figures: Sequence[float]) -> tuple[float, float] | None:
 
 
 def is_flat(losses: Sequence[float]) -> bool:
-    """Whether the means of the two halves differ by less than 1 %."""
-    halves = half_means(losses)
-    return halves is not None and abs(halves[1] - halves[0]) < FLAT * abs(halves[0])
+    """Whether the means of the two halves differ by less than 2 %, with two standard errors of chance allowed for.
+
+    Iterations are taken to be independent. Where few of them scatter much, nothing can be said, and so the loss is not flat.
+    """
+    middle = len(losses) // 2
+    if middle < 2:
+        return False
+    halves = (losses[:middle], losses[middle:])
+    first, second = (fmean(half) for half in halves)
+    error = sqrt(sum(variance(half) / len(half) for half in halves))
+    return abs(second - first) + 2 * error < FLAT * abs(first)

@@ -8,8 +8,12 @@ from experiments.alarms import (
     Truth,
     box_count,
     keep,
+    loss_flat,
     loss_ratio,
+    loss_variance,
+    memory_short,
     missing_classes,
+    overall_down,
     patience_of,
     settled_after,
     teacher_worse,
@@ -18,7 +22,7 @@ from experiments.alarms import (
     window_of,
 )
 from experiments.data.groups import Box, Group, View
-from experiments.records import Alarm
+from experiments.records import Alarm, Score
 
 TRUTH = {"Broken": Truth(boxes=0.5, groups=1.0), "Chipped": Truth(boxes=0.1, groups=0.25)}
 
@@ -161,3 +165,33 @@ def test_a_run_that_continues_knows_what_its_checkpoint_knew() -> None:
 def test_when_an_alarm_held_is_read_first() -> None:
     assert make_alarm(iteration=8).line == "iteration 8: Oh."
     assert make_alarm(iteration=8, last=32).line == "iteration 8 to 32: Oh."
+
+
+def test_a_loss_that_varies_by_more_than_ten_percent_is_told() -> None:
+    (alarm,) = loss_variance(0.11, iteration=8)
+    assert (alarm.kind, alarm.figures) == ("loss_variance", {"loss_cv": 0.11})
+    assert "varies by 11.0%, more than 10%" in alarm.says
+    assert loss_variance(0.1, iteration=8) == loss_variance(None, iteration=8) == []
+
+
+def test_a_loss_that_has_not_moved_for_long_is_told() -> None:
+    (alarm,) = loss_flat([9.0] * 50 + [2.0] * 100, iteration=150, iterations=160)
+    assert (alarm.kind, alarm.figures) == ("loss_flat", {"iterations": 100})
+    assert loss_flat([2.0] * 99, iteration=99, iterations=160) == []
+    assert loss_flat([9.0] * 51 + [2.0] * 99, iteration=150, iterations=160) == []
+
+
+def test_memory_near_its_budget_is_told() -> None:
+    (alarm,) = memory_short(1844.0, 2048.0, iteration=8)
+    assert (alarm.kind, alarm.figures) == ("memory", {"peak_mb": 1844.0, "budget_mb": 2048.0})
+    assert "peaks at 1.80 GiB, above 90% of the budget of 2.00 GiB" in alarm.says
+    assert memory_short(1843.0, 2048.0, iteration=8) == []  # 90 % are 1843.2
+
+
+@pytest.mark.parametrize(("overall", "told"), [(0.37, True), (0.38, False), (0.5, False), (None, False)])
+def test_an_overall_ap_below_its_floor_is_told(overall: float | None, told: bool) -> None:
+    now, before = ({"all": Score(ap=ap, ap50=ap, boxes=9)} for ap in (overall, 0.4))
+    found = overall_down(now, before, floor=0.95, iteration=8)
+    assert [alarm.figures for alarm in found] == ([{"overall": 0.37, "baseline": 0.4}] if told else [])
+    assert all("7.5% below the baseline's 0.400" in alarm.says for alarm in found)
+    assert overall_down(before, {"all": Score(ap=0.0, ap50=0.0, boxes=9)}, floor=0.95, iteration=8) == []
