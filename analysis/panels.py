@@ -11,9 +11,6 @@ from analysis.targets import goals_of
 from experiments.goals import NEAR_ZERO, OVERALL
 from experiments.studies import Study
 
-STEP = "iteration"
-PROJECT = "multiview-ablation-lab"
-
 
 @dataclass(frozen=True)
 class Line:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from analysis.login import check_login
-from analysis.panels import PROJECT, STEP, Bar, Line, Panel, Parallel, Specification, specification
+from analysis.panels import Bar, Line, Panel, Parallel, Specification, specification
 from experiments.errors import UserError
+from experiments.tracking.facts import PROJECT, STEP
 
 _RUNS = 128  # a full factorial of two seeds is shown whole
 

@@ -12,6 +12,9 @@ from typing import Any, Literal, TypeVar
 from experiments.records import Alarm, Gate, Record
 from experiments.tracking.tracker import Notice, Plain
 
+PROJECT = "multiview-ablation-lab"  # in W&B
+STEP = "iteration"
+
 T = TypeVar("T")
 JobType = Literal["burn-in", "arm", "sample"]
 

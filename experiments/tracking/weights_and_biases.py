@@ -19,12 +19,10 @@ os.environ["WANDB_ERROR_REPORTING"] = "false"
 import wandb
 
 from experiments.errors import UserError
-from experiments.tracking.facts import Facts
+from experiments.tracking.facts import PROJECT, STEP, Facts
 from experiments.tracking.tracker import Notice, Plain, Sheet
 
-PROJECT = "multiview-ablation-lab"
 FOLDER_NAME = "wandb"
-STEP = "iteration"
 _PATIENCE = 30.0  # seconds for the server to answer at the beginning, and to take the rest at the end
 _DATA_DIR = "WANDB_DATA_DIR"  # where wandb keeps copies of files until they are sent
 
