@@ -112,11 +112,12 @@ class Window(_Strict):
 
 
 class Data(_Strict):
-    """The data set a run was trained on."""
+    """The data set a run was trained on; ``box_shares``: the share of its view that the median box of a class takes, on val."""
 
     name: str
     fingerprint: str
     classes: list[str]
+    box_shares: dict[str, float] = Field(default_factory=dict)
 
 
 class Record(_Strict):
@@ -126,6 +127,8 @@ class Record(_Strict):
         split: number of the labelled/unlabelled split, 0 for the one the data set ships with.
         num_tokens: the K that the run had, in the plan's units; it is less than asked for where memory ran out.
         tokens_reduced_from: the K that was asked for, if it was reduced.
+        tokens_per_level, cells_per_level: of each level that MVViT fuses, the first one being the finest: the tokens of a view, and
+            the cells of its map that they stand for.
         history: monitoring figures over the run, window by window.
         gates: the monitoring checklist of an arm, each line with its verdict.
         peak_memory_mb: MiB allocated on the GPU; without one, resident in main memory.
@@ -157,6 +160,7 @@ class Record(_Strict):
     num_tokens: int | None = None
     tokens_reduced_from: int | None = None
     tokens_per_level: list[int] = Field(default_factory=list)
+    cells_per_level: list[int] = Field(default_factory=list)
     validations: list[Validation] = Field(default_factory=list)
     history: list[Window] = Field(default_factory=list)
     alarms: list[Alarm] = Field(default_factory=list)

@@ -1,5 +1,6 @@
 """Fewer MVViT tokens for a run that ran out of memory: the next lower K, and checkpoints of a higher one made to fit."""
 
+import math
 from typing import Any
 
 import torch
@@ -11,6 +12,13 @@ NUM_TOKENS = "model.detector.backbone.mvvit.num_tokens"
 STEPS = (2048, 1536, 1024)  # the plan's rule: from 2048 to 1536, and 1024 is the baseline's
 
 _QUERIES = ".queries"
+
+
+def cells_per_level(settings: Any) -> list[int]:
+    """H*W of the map at each level that MVViT fuses, of a config that is fitted to its data."""
+    fusion = settings.model.detector.backbone.mvvit
+    height, width = fusion.image_size
+    return [math.ceil(height / stride) * math.ceil(width / stride) for stride in fusion.strides]
 
 
 def fewer_tokens(num_tokens: int) -> int | None:

@@ -12,9 +12,10 @@ import torch
 from mmengine.dist import get_world_size
 
 from experiments.attempts import Job, has_checkpoint, train, write
-from experiments.checks import check_buildable, check_data
+from experiments.checks import check_buildable, check_data, read_run_groups
 from experiments.clock import Clock
 from experiments.config import import_components, load_config
+from experiments.doctor.boxes import median_shares
 from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
@@ -38,6 +39,7 @@ from experiments.runs import (
     run_identity,
 )
 from experiments.studies import arm_folder
+from experiments.tokens import cells_per_level
 from experiments.tracking.choice import Tracking, chosen_trackers
 
 _PACKAGES = (
@@ -259,14 +261,18 @@ def _hold(run: _Run, stack: ExitStack, *, iterations: int) -> Record | None:
 def _begin(run: _Run, settings: Any, burn_in: Record | None) -> Record:
     """The record to begin or, with what it holds of the run so far, to continue with."""
     description, ranks = run.description, get_world_size()
+    validation = read_run_groups(settings, run.data)["validation"]
     record = Record.model_validate({
         "identity": run.identity, "study": run.study, "arm": run.name, "kind": run.kind, "levels": dict(run.levels),
         "config": run.config, "seed": run.seed, "split": run.split, "iterations": settings.train_cfg.max_iters,
         "delta": run.delta, "burn_in": None if burn_in is None else burn_in.identity,
-        "data": Data(name=description["name"], fingerprint=description["fingerprint"], classes=description["classes"]),
+        "data": Data(
+            name=description["name"], fingerprint=description["fingerprint"], classes=description["classes"],
+            box_shares=median_shares(validation, description["classes"]),
+        ),
         "versions": {"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}},
         "device": f"{ranks} x {_device()}" if ranks > 1 else _device(),
-        "num_tokens": settings.model.detector.backbone.mvvit.num_tokens,
+        "num_tokens": settings.model.detector.backbone.mvvit.num_tokens, "cells_per_level": cells_per_level(settings),
     })  # fmt: skip
     previous = read_record(run.folder) if (run.folder / RECORD_NAME).exists() else None
     if previous is None:

@@ -27,6 +27,16 @@ class Boxes:
         return np.prod(self.sides, axis=1)
 
 
+def median_shares(groups: Sequence[Group], classes: Sequence[str]) -> dict[str, float]:
+    """The share (0 to 1) of its view that the median box of each class takes; classes without boxes are left out."""
+    boxes = fed_boxes(groups, (1, 1))
+    return {
+        name: float(np.median(boxes.areas[boxes.labels == label]))
+        for label, name in enumerate(classes)
+        if np.any(boxes.labels == label)
+    }
+
+
 def fed_boxes(groups: Sequence[Group], size: tuple[int, int]) -> Boxes:
     """The boxes of all views, resized with their view to ``size`` = (height, width) in px; shapes are not kept."""
     xyxy, labels = [], []

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from experiments.doctor.boxes import median_shares
 from experiments.doctor.case import Case, Check
 from experiments.doctor.findings import Finding
+from experiments.tokens import cells_per_level
 
 PLAN_TOKENS = 60  # "about 60 tokens per defect", as the plan says
 _HEAD = "model.detector.roi_head.bbox_head.loss_cls"
@@ -81,13 +81,11 @@ def token_findings(case: Case) -> list[Finding]:
     assert case.model is not None
     fusion = case.model.student.backbone.mvvit
     strides = list(case.settings.model.detector.backbone.mvvit.strides)
-    cells = [int(np.ceil(case.size[0] / s) * np.ceil(case.size[1] / s)) for s in strides]
-    boxes = case.boxes("labelled")
-    shares = boxes.areas / (case.size[0] * case.size[1])
+    cells = cells_per_level(case.settings)
+    assert case.groups is not None
     medians = {
-        name: [float(np.median(shares[boxes.labels == label])) * tokens for tokens in fusion.tokens_per_level]
-        for label, name in enumerate(case.classes)
-        if np.any(boxes.labels == label)
+        name: [share * tokens for tokens in fusion.tokens_per_level]
+        for name, share in median_shares(case.groups["labelled"], case.classes).items()
     }
     starved = [name for name, tokens in medians.items() if max(tokens) < 1]
     below = [name for name, tokens in medians.items() if max(tokens) < PLAN_TOKENS / 2]

@@ -41,6 +41,9 @@ def test_a_run_leaves_a_whole_record(baseline: Record, runs: Path) -> None:
     assert list(final.scores) == ["Broken", "Chipped", "Scratched", "Severe_Rust", "Tip_Wear", "all"]
     assert final.scores["all"].boxes == sum(s.boxes for name, s in final.scores.items() if name != "all") > 0
     assert baseline.tokens_per_level == [26, 26, 18]
+    assert baseline.cells_per_level == [288, 72, 18]  # 96 x 48 px over strides 4, 8 and 16
+    assert list(baseline.data.box_shares) == baseline.data.classes
+    assert all(0 < share < 0.5 for share in baseline.data.box_shares.values())
     assert baseline.seconds["total"] > 0
     assert (baseline.peak_memory_mb or 0) > 100
 
