@@ -15,6 +15,7 @@ from analysis.answers import Answers
 from analysis.frame import results_frame, unfinished_frame, write_csv
 from analysis.latex import write_latex
 from analysis.results import Study
+from analysis.tokens import token_cost_frame, token_frame
 
 _SHOWN = {
     "effects": ["class", "effect", "estimate", "low", "high", "corrected p", "verdict"],
@@ -33,6 +34,8 @@ _SHOWN = {
         "verdict",
     ],
     "efficiency": ["arm", "class", "boxes", "share", "mAP", "mAP / share"],
+    "tokens": ["K", "level", "cells", "tokens", "share"],
+    "token_cost": ["K", "runs", "peak memory MiB", "ms per iteration"],
     "results": ["arm", "class", "seeds", "mean AP", "deviation"],
 }
 _CAPTIONS = {
@@ -41,13 +44,15 @@ _CAPTIONS = {
     "synergy": "Gains alone, together, and their difference in AP, with 95 % intervals.",
     "targets": "Changes from the baseline, ratios and targets; the best arm's figures are widened for the choice.",
     "efficiency": "Share of boxes, mAP, and mAP over share.",
+    "tokens": "Tokens of a view at each level by K, and the share of cells kept.",
+    "token_cost": "Peak memory and time of a training iteration by K, means over runs.",
     "results": "Mean AP over seeds and sample deviation.",
 }
 
 
 def write_answers(answers: Answers, study: Study, folder: Path) -> list[Path]:
-    """Write ``results``, ``effects``, ``shapley``, ``synergy``, ``targets`` and ``efficiency``, each as CSV and LaTeX, and
-    ``unfinished.csv`` where runs give no number; returns the paths."""
+    """Write ``results``, ``effects``, ``shapley``, ``synergy``, ``targets`` and ``efficiency``, each as CSV and LaTeX, the same of
+    ``tokens`` and ``token_cost`` where records tell them, and ``unfinished.csv`` where runs give no number; returns the paths."""
     scores = results_frame(study)
     frames = {
         "effects": effects_frame(answers),
@@ -56,6 +61,8 @@ def write_answers(answers: Answers, study: Study, folder: Path) -> list[Path]:
         "targets": targets_frame(answers),
         "efficiency": efficiency_frame(answers),
     }
+    told = {"tokens": token_frame(study), "token_cost": token_cost_frame(study)}
+    frames |= {name: frame for name, frame in told.items() if len(frame)}
     files = [write_csv(scores, folder / "results.csv")]
     files += [write_csv(frame, folder / f"{name}.csv") for name, frame in frames.items()]
     frames["results"] = _means(scores[scores["model"] == answers.model])

@@ -16,6 +16,7 @@ from analysis.report.page import Page, Picture, Section, render
 from analysis.report.runs import environment_section, reproduce_section, unfinished_section
 from analysis.report.scores import search_section, targets_section
 from analysis.report.svg import inline
+from analysis.report.tokens import tokens_section
 from analysis.report.verdict import verdict_of
 from analysis.results import Model, Run, arm_order, load_study
 from analysis.results import Study as Results
@@ -116,6 +117,7 @@ def page_of(
         curves_section("kept", "Kept pseudo-labels", curves=kept, picture=pictures["kept_ratio"],
                        absent="No run's record holds kept ratios over its iterations."),
         exhibits_section(exhibited, curves=precision, picture=pictures["precision_recall"]),
+        *tokens_section(results),
         gates_section(begun),
         alarms_section(begun),
         unfinished_section(results.unfinished),
