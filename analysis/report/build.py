@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis import curves
 from analysis.answer_charts import write_answer_charts
 from analysis.answer_files import write_answers
-from analysis.answers import answers_of
+from analysis.answers import Answers, answers_of
 from analysis.report.effects import effects_sections
 from analysis.report.exhibits import exhibits_section
 from analysis.report.limits import Levels, effects_placeholder, limits_of
@@ -53,6 +53,7 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
         if chart is not None:
             files += curves.write_curves(chart, folder / "report")
     charts = {path.stem: path.read_text() for path in files if path.suffix == ".svg"}
+    answers = None
     if effects is None:
         answers = answers_of(results, model=model)
         write_answers(answers, results, folder / "report")
@@ -60,7 +61,7 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
         effects = effects_sections(answers, {path.stem: path.read_text() for path in drawn if path.suffix == ".svg"})
     page = page_of(
         listed, results, summary, begun=begun_runs(listed, folder.parent), learning=learning, kept=kept, precision=precision,
-        exhibited=curves.exhibited(results), charts=charts, effects=effects,
+        exhibited=curves.exhibited(results), charts=charts, effects=effects, answers=answers,
     )  # fmt: skip
     path = folder / "report" / REPORT_NAME
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -69,20 +70,21 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
     return path
 
 
-def verdict_and_baseline(folder: Path) -> tuple[tuple[str, str], dict[str, float | None]]:
-    """The two sentences of a study's verdict, and its baseline's mean AP (teacher, val) by class; raises as `write_html`."""
+def verdict_and_baseline(folder: Path) -> tuple[tuple[str, ...], dict[str, float | None]]:
+    """The sentences of a study's verdict, and its baseline's mean AP (teacher, val) by class; raises as `write_html`."""
     results = load_study(folder)
     summary = summarise(results, model="teacher", result=read_search(folder) if results.search else None)
     baseline = next((arm.cells for arm in summary.arms if arm.arm == BASELINE), {})
-    return verdict_of(summary, limits=limits_of(levels_of(results))), {
-        name: cell.mean for name, cell in baseline.items()
-    }
+    answers = answers_of(results)
+    limits = [] if answers.effects.main else limits_of(levels_of(results))
+    verdict = verdict_of(summary, limits=limits, answers=answers)
+    return verdict, {name: cell.mean for name, cell in baseline.items()}
 
 
 def page_of(
     listed: Study, results: Results, summary: Summary, *, begun: Sequence[Run], learning: curves.Curves | None,
     kept: curves.Curves | None, precision: curves.Curves | None = None, exhibited: Sequence[tuple[Run, Exhibits]] = (),
-    charts: dict[str, str], effects: Sequence[Section] = (),
+    charts: dict[str, str], effects: Sequence[Section] = (), answers: Answers | None = None,
 ) -> Page:  # fmt: skip
     """The report's page; pure.
 
@@ -93,6 +95,7 @@ def page_of(
         exhibited: the runs with curves and pictures of their own.
         charts: SVG files by name.
         effects: as of :func:`write_html`.
+        answers: for the verdict.
     """
     levels = levels_of(results)
     pictures = {
@@ -129,7 +132,7 @@ def page_of(
         ("scale", ", ".join(summary.scales)), ("data", summary.data), ("arms", str(len(results.arms))), ("seeds", seeds),
         ("runs completed", f"{len(results.completed)} of {len(results.completed) + len(results.unfinished)}"),
     )  # fmt: skip
-    verdict = verdict_of(summary, limits=[] if effects else limits_of(levels))
+    verdict = verdict_of(summary, limits=[] if effects else limits_of(levels), answers=answers)
     return Page(f"Study {listed.study}", facts, verdict, tuple(sections))
 
 

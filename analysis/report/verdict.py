@@ -1,31 +1,84 @@
-"""A study's verdict in two sentences: which targets were met, and what could not be told."""
+"""A study's verdict in two sentences, on the targets and on the factors, and a third on what could not be told."""
 
 from collections.abc import Sequence
 
+from analysis.answers import Answers
+from analysis.attainment import ClassAttainment
+from analysis.effects import FactorEffect
 from analysis.report.page import listed
 from analysis.summary import ArmSummary, Summary
+from analysis.synergy import Synergy
 from analysis.targets import BASELINE, Comparison, Goal
 from experiments.goals import OVERALL
 
 
-def verdict_of(summary: Summary, *, limits: Sequence[str]) -> tuple[str, str]:
-    """Two sentences; pure.
+def verdict_of(summary: Summary, *, limits: Sequence[str], answers: Answers | None = None) -> tuple[str, ...]:
+    """Two sentences, or three where ``answers`` tell what factors did; pure.
 
     Args:
         summary: of the study; its comparisons say which targets were met.
         limits: what the design cannot tell, in clauses that go on from "this study cannot tell".
+        answers: effects, synergy and the certainty of targets, where they were worked out.
     """
-    return _targets(summary), _untold(summary, limits)
+    factors = [_factors(answers)] if answers and answers.effects.main else []
+    return _targets(summary, answers), *factors, _untold(summary, limits)
 
 
-def _targets(summary: Summary) -> str:
+def _factors(answers: Answers) -> str:
+    """What main effects and synergy on the hard classes came to, and what the mean over classes paid for it."""
+    main = answers.effects.main
+    hard = [effect for effect in main if effect.family == "hard"]
+    told = [effect for effect in main if effect.verdict in ("up", "down")]
+    clauses = []
+    if all(effect.verdict == "no interval" for effect in hard):
+        clauses.append("no effect can be told from chance, since nothing was repeated")
+    else:
+        shown = [effect for effect in told if effect.family == "hard"]
+        of = f"{len(hard)} main effects on the hard classes"
+        clauses.append(
+            f"of {of} {listed([_effect(effect) for effect in shown])}, beyond chance"
+            if shown
+            else f"of {of} none is beyond chance"
+        )
+        overall = [effect for effect in told if effect.class_name == OVERALL]
+        if overall:
+            clauses.append(f"on overall mAP, {listed([_effect(effect, named=False) for effect in overall])}")
+    judged = [one for one in answers.synergy if isinstance(one, Synergy) and one.class_name in answers.hard]
+    told_of = [one for one in judged if one.verdict in ("synergy", "antagonism")]
+    clauses += [f"{one.class_name} shows {one.verdict} ({one.synergy.value:+.3f})" for one in told_of]
+    silent = [one.class_name for one in judged if one not in told_of]
+    if silent:
+        clauses.append(f"no synergy is shown for {listed(silent)}")
+    elif not judged and len(answers.factors) > 1:
+        clauses.append("whether there is synergy cannot be told from these arms")
+    return _sentence("; ".join(clauses))
+
+
+def _effect(effect: FactorEffect, *, named: bool = True) -> str:
+    on = f" on {effect.class_name}" if named else ""
+    return f"{effect.effect} ({effect.estimate.value:+.3f}{on})"
+
+
+def _certainty(goal: Goal, answers: Answers | None) -> str:
+    """In how many arms the intervals settle a goal's first target; empty where none has an interval."""
+    found = [one for one in answers.targets if isinstance(one, ClassAttainment)] if answers else []
+    arms = [arm for one in found if one.class_name == goal.class_name for arm in one.arms]
+    verdicts = [arm.targets[0].verdict for arm in arms if arm.change.low is not None]
+    if not verdicts:
+        return ""
+    words = {"met": "met", "missed": "missed", "underpowered": "open"}
+    counts = [f"{verdicts.count(key)} {word}" for key, word in words.items() if key in verdicts]
+    return f", by its 95 % intervals {listed(counts)}"
+
+
+def _targets(summary: Summary, answers: Answers | None) -> str:
     arms = [arm for arm in summary.arms if arm.comparisons]
     if not any(arm.arm == BASELINE for arm in summary.arms):
         return "No target can be judged: the study has no completed run of the baseline."
     if not arms:
         return "No target was judged: only the baseline has results."
     judged = {goal: _judged(goal, arms) for goal in summary.goals}
-    clauses = [_on_goal(goal, pairs) for goal, pairs in judged.items() if pairs]
+    clauses = [_on_goal(goal, pairs) + _certainty(goal, answers) for goal, pairs in judged.items() if pairs]
     undefined = [goal for goal, pairs in judged.items() if not pairs]
     if undefined:
         reasons = dict.fromkeys(
@@ -56,6 +109,8 @@ def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str
     met = [sum(one.judgements[place].verdict == "met" for _, one in judged) for place in range(len(goal.targets))]
     others = list(zip(goal.targets, met, strict=True))[1:]
     bound = f"{goal.targets[0].label} of the baseline's AP"
+    if (reach := goal.targets[0].bound(figures.baseline or 0.0)) is not None and reach >= 1:
+        bound += f" (which is {reach:.2f}, above what an AP can be)"
     if len(judged) == 1:
         also = "".join(f" {'and' if n else 'but not'} {target.label}" for target, n in others)
         clause = f"{_name(goal)} exceeded {bound}{also}" if met[0] else f"{_name(goal)} did not exceed {bound}"

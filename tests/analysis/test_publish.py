@@ -159,7 +159,7 @@ def test_the_workspace_as_it_would_be_sent(spec):
 def test_the_report_begins_with_the_verdict(spec):
     report = report_of(spec, entity="me", project="lab")
     assert report.title == "Study focal"
-    assert [block.text for block in report.blocks[:2]] == list(spec.sentences)
+    assert [block.text for block in report.blocks[:3]] == list(spec.sentences)
     assert spec.sentences[0].startswith("Severe_Rust exceeded 5x of the baseline's AP")
     titles = [block.text for block in report.blocks if type(block).__name__ == "H2"]
     assert titles == [group.title for group in spec.groups]

@@ -2,6 +2,7 @@ import shlex
 
 import pytest
 
+from analysis.answers import answers_of
 from analysis.report.build import begun_runs, levels_of, write_html
 from analysis.report.limits import effects_placeholder, limits_of
 from analysis.report.monitoring import alarms_section, gates_section
@@ -66,6 +67,53 @@ def test_no_baseline_and_nothing_but_a_baseline(study, add_run):
     listed = read_study(study)
     (study / "study.json").write_text(listed.model_copy(update={"runs": listed.runs[1:]}).model_dump_json())
     assert verdict(study)[0] == "No target was judged: only the baseline has results."
+
+
+FACTORS = ("baseline", "focal", "anchors", "focal+anchors")
+
+
+def answered(folder):
+    results = load_study(folder)
+    return verdict_of(summarise(results, model="teacher"), limits=[], answers=answers_of(results))
+
+
+def test_the_second_sentence_tells_effects_and_synergy(study, add_run):
+    """Focal adds 0.1 to Severe_Rust, 0.1 more together with anchors, and takes as much from Broken, Scratched and Tip_Wear."""
+    for arm in FACTORS:
+        for seed in (0, 1, 2):
+            wobble = 0.001 * ((len(arm) + seed) % 3 - 1)
+            gain = 0.1 * ("focal" in arm) + 0.1 * (arm == "focal+anchors")
+            add_run(arm, 0.5 - gain, 0.1 + wobble, 0.4 - gain, 0.02 + gain + wobble, 0.6 - gain, seed=seed)
+    targets, factors, untold = answered(study)
+    assert targets.startswith(
+        "Severe_Rust exceeded 5x of the baseline's AP in 2 of 3 arms and 8x in 1 (best: focal+anchors, 0.020 to 0.220, "
+        "11.00x), by its 95 % intervals 2 met and 1 missed; Chipped exceeded"
+    )
+    assert factors == (
+        "Of 4 main effects on the hard classes focal (+0.150 on Severe_Rust) and anchors (+0.050 on Severe_Rust), beyond chance; "
+        "on overall mAP, focal (-0.060) and anchors (-0.020); Severe_Rust shows synergy (+0.100); no synergy is shown for Chipped."
+    )
+    assert untold.startswith("This study cannot tell how good the best arm really is")
+
+
+def test_effects_within_chance_and_effects_without_an_interval(study, add_run):
+    for arm in FACTORS:
+        add_run(arm, 0.5, 0.1, 0.3, 0.02, 0.4)
+    assert answered(study)[1].startswith("No effect can be told from chance, since nothing was repeated")
+    for seed in (1, 2):
+        for place, arm in enumerate(FACTORS):
+            wobble = 0.01 * ((place + seed) % 3 - 1)
+            add_run(arm, 0.5, 0.1 + wobble, 0.3, 0.2 - wobble, 0.4, seed=seed)
+    assert answered(study)[1].startswith("Of 4 main effects on the hard classes none is beyond chance; ")
+
+
+def test_a_target_that_no_ap_can_reach_is_called_so(study, add_run):
+    add_run("baseline", 0.5, 0.1, 0.3, 0.3, 0.4)
+    add_run("focal", 0.5, 0.1, 0.3, 0.4, 0.4)
+    assert verdict(study)[0].startswith(
+        "Severe_Rust did not exceed 5x of the baseline's AP (which is 1.50, above what an AP can be) (focal, 0.300 "
+        "to 0.400, 1.33x); "
+    )
 
 
 def levels(*on):
