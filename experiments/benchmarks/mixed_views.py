@@ -1,10 +1,10 @@
 """What the neighbouring views are worth: a model on whole groups, and on groups whose views are of different bits.
 
-    python -m experiments.benchmarks.mixed_views [--seeds 2] [--retrain]
+    python -m experiments.benchmarks.mixed_views [--seeds 2] [--further 2] [--retrain]
 
-trains `views` on the `cpu` data and scores its weights on the splits that it has not seen, whole and mixed; `--retrain` also trains
-the control `mixed_views`, which never sees two views of one bit together. Runs go on where they stopped; every score is written to
-`runs/mixed-views/table.csv`.
+trains `views` on the `cpu` data and scores its weights on the splits that it has not seen, whole and mixed; `--further` renders
+that many more data sets, of other bits, and scores it on all of theirs; `--retrain` also trains the control `mixed_views`, which
+never sees two views of one bit together. Runs go on where they stopped; every score is written to `runs/mixed-views/table.csv`.
 """
 
 import argparse
@@ -19,25 +19,33 @@ from rich.table import Table
 from scipy.stats import t  # type: ignore[import-untyped]
 
 from experiments.config import load_config
+from experiments.data.synthesis import make_dataset
 from experiments.evaluate import score_weights
 from experiments.fitting import fit_to_data
-from experiments.paths import runs_root
+from experiments.paths import data_root, runs_root
 from experiments.prepare import prepared_data
 from experiments.runs import WEIGHTS_NAME, read_dataset, run_folder
 
 STUDY = "mixed-views"
 SPLITS = ("val", "test", "train_labeled")  # `views` trains on the other training groups
+FURTHER_SPLITS = (*SPLITS, "train_unlabeled_truth")
 MIXINGS = (1, 3, 5, 7)  # in each, every view has others beside it
 
 
-def measure(*, seeds: int, retrain: bool, data: Path | None) -> pd.DataFrame:
+def measure(*, seeds: int, further: int, retrain: bool, data: Path | None) -> pd.DataFrame:
     """Train what is missing and score it.
 
     Returns:
         The student's AP and AP50, one row per seed, split, class, case and mixing: ``whole`` and ``mixed`` are groups that the
-        weights of `views` are scored on, ``retrained`` the control on mixed groups.
+        weights of `views` are scored on, ``retrained`` the control on mixed groups. A further data set's number stands before
+        its splits, as in ``1/val``.
     """
     folder = prepared_data("cpu", data)
+    unseen = {split: (folder, split) for split in SPLITS}
+    for number in range(1, further + 1):
+        place = data_root() / f"cpu-{number}"
+        make_dataset("cpu", place, seed=number)
+        unseen |= {f"{number}/{split}": (place, split) for split in FURTHER_SPLITS}
     cases: dict[str, tuple[str, Sequence[int]]] = {"whole": ("views", [0]), "mixed": ("views", MIXINGS)}
     if retrain:
         cases["retrained"] = ("mixed_views", [1])
@@ -45,11 +53,11 @@ def measure(*, seeds: int, retrain: bool, data: Path | None) -> pd.DataFrame:
     for seed in range(seeds):
         for case, (config, mixings) in cases.items():
             weights = _trained(config, seed, folder)
-            for split, mixing in itertools.product(SPLITS, mixings):
-                about = {"seed": seed, "split": split, "case": case, "mixing": mixing}
+            for (name, there), mixing in itertools.product(unseen.items(), mixings):
+                about = {"seed": seed, "split": name, "case": case, "mixing": mixing}
                 rows += [
-                    {**about, "class": name, "AP": ap, "AP50": ap50}
-                    for name, (ap, ap50) in _scores(weights, folder, split, mixing).items()
+                    {**about, "class": class_name, "AP": ap, "AP50": ap50}
+                    for class_name, (ap, ap50) in _scores(weights, *there, mixing).items()
                 ]
     return pd.DataFrame(rows)
 
@@ -94,17 +102,16 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=2, help="how many seeds")
+    parser.add_argument("--further", type=int, default=0, help="how many more data sets to score on")
     parser.add_argument("--retrain", action="store_true", help="train the control too")
     parser.add_argument("--data", type=Path, help="data set folder; default data/cpu")
     options = parser.parse_args()
-    found = measure(seeds=options.seeds, retrain=options.retrain, data=options.data)
+    found = measure(seeds=options.seeds, further=options.further, retrain=options.retrain, data=options.data)
     path = runs_root() / STUDY / "table.csv"
     found.to_csv(path, index=False, lineterminator="\n")
     cases = list(dict.fromkeys(found["case"]))
-    where = ", ".join(SPLITS)
-    title = (
-        f"AP / AP50 of the student, mean over {options.seeds} seed(s) and {where}; whole - mixed with 95 % intervals"
-    )
+    where = f"{options.seeds} seed(s) and {found['split'].nunique()} splits"
+    title = f"AP / AP50 of the student, mean over {where}; whole - mixed with 95 % intervals"
     table = Table("class", *cases, "AP: whole - mixed", "AP50: whole - mixed", title=title)
     for name in dict.fromkeys(found["class"]):
         own = found[found["class"] == name]
