@@ -10,6 +10,7 @@ from analysis.answer_files import write_answers
 from analysis.answers import Answers, answers_of
 from analysis.report.effects import effects_sections
 from analysis.report.exhibits import exhibits_section
+from analysis.report.importance import importance_section
 from analysis.report.limits import Levels, effects_placeholder, limits_of
 from analysis.report.monitoring import alarms_section, curves_section, gates_section
 from analysis.report.page import Page, Picture, Section, render
@@ -59,9 +60,11 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
         write_answers(answers, results, folder / "report")
         drawn = write_answer_charts(answers, folder / "report")
         effects = effects_sections(answers, {path.stem: path.read_text() for path in drawn if path.suffix == ".svg"})
+    search = [importance_section(folder, study=listed.study)] if results.search else []
     page = page_of(
         listed, results, summary, begun=begun_runs(listed, folder.parent), learning=learning, kept=kept, precision=precision,
         exhibited=curves.exhibited(results), charts=charts, effects=effects, answers=answers,
+        search=search,
     )  # fmt: skip
     path = folder / "report" / REPORT_NAME
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -85,6 +88,7 @@ def page_of(
     listed: Study, results: Results, summary: Summary, *, begun: Sequence[Run], learning: curves.Curves | None,
     kept: curves.Curves | None, precision: curves.Curves | None = None, exhibited: Sequence[tuple[Run, Exhibits]] = (),
     charts: dict[str, str], effects: Sequence[Section] = (), answers: Answers | None = None,
+    search: Sequence[Section] = (),
 ) -> Page:  # fmt: skip
     """The report's page; pure.
 
@@ -96,6 +100,7 @@ def page_of(
         charts: SVG files by name.
         effects: as of :func:`write_html`.
         answers: for the verdict.
+        search: further sections on a sampled study.
     """
     levels = levels_of(results)
     pictures = {
@@ -114,6 +119,7 @@ def page_of(
     sections = [
         targets_section(summary, picture=pictures["per_class_map"]),
         *([search_section(summary.search, picture=pictures["pareto"])] if summary.search else []),
+        *search,
         *(effects or [effects_placeholder(levels)]),
         curves_section("learning", "Learning curves", curves=learning, picture=pictures["learning_curves"],
                        absent="No run was validated more than once: there is no curve to show."),

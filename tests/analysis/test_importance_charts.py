@@ -1,5 +1,6 @@
 """Charts of a sampled study: what is drawn, what is chosen, and that the warning stands below."""
 
+import shutil
 import warnings
 
 import numpy as np
@@ -8,13 +9,16 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from analysis.commands import app
-from analysis.importance import Importance
+from analysis.importance import WARNING, Importance
 from analysis.importance_charts import (
     contour_parameters,
     describe_importance,
     plot_importance,
     write_importance_charts,
 )
+from analysis.report.build import write_html
+from analysis.report.importance import importance_section
+from experiments.paths import REPOSITORY
 from experiments.studies import Search, read_study, write_study
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -64,6 +68,17 @@ def test_files_and_their_words(tmp_path) -> None:
     few = write_importance_charts(ledger(5), "thresholds", tmp_path / "few")
     assert {path.stem for path in few} == {"contour_Severe_Rust", "contour_Chipped"}
     assert describe_importance(ledger(5))[0].startswith("Not estimated: importance (Severe_Rust): 5 settings")
+
+
+def test_the_report_of_a_sampled_study_shows_them(tmp_path) -> None:
+    for part in ("arms", "burn-in", "study-thresholds-tiny"):
+        shutil.copytree(REPOSITORY / "docs/runs" / part, tmp_path / part)
+    html = write_html(tmp_path / "study-thresholds-tiny").read_text()
+    assert WARNING in html
+    assert html.index('id="search"') < html.index('id="importance"') < html.index('id="learning"')
+    (tmp_path / "study-thresholds-tiny/study.db").unlink()
+    (said,) = importance_section(tmp_path / "study-thresholds-tiny", study="study-thresholds-tiny").paragraphs
+    assert "holds no study.db" in said and "--storage ..." in said
 
 
 def test_the_command_prints_and_writes(study) -> None:
