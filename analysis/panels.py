@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.targets import goals_of
-from experiments.goals import NEAR_ZERO, OVERALL
+from experiments.goals import OVERALL
 from experiments.studies import Study
 
 
@@ -108,18 +108,17 @@ _MEMORY = (
 
 
 def _against_targets(study: Study, name: str, baseline: float | None) -> Line:
-    """The teacher's AP, and a level line at each target where the baseline is known and not near zero."""
+    """The teacher's AP, and a level line at each target that is absolute, or whose baseline is known and not near zero."""
     ap = f"${{val/teacher/{name}/AP}}"
     goal = next((goal for goal in goals_of(study.goals) if goal.class_name == name), None)
     told, levels = [], []
     for target in goal.targets if goal and not (name == OVERALL and study.goals.hard) else ():
-        if baseline is None:
-            told.append(f"{target.label} of a baseline not yet known")
-        elif baseline < NEAR_ZERO:
-            told.append(f"{target.label} undefined, baseline near zero")
+        height = target.absolute if target.absolute is not None else target.bound(baseline or 0.0)
+        if height is None:
+            why = "of a baseline not yet known" if baseline is None else "undefined, baseline near zero"
+            told.append(f"{target.label} {why}")
         else:
-            height = target.multiple * baseline
-            told.append(f"{target.label} is {height:.3f}")
+            told.append(target.label if target.absolute is not None else f"{target.label} is {height:.3f}")
             levels.append(f"{ap} * 0 + {height:.6g}")
     title = f"AP of {'all classes' if name == OVERALL else name} (teacher, val)"
     return Line(title + (f": {', '.join(told)}" if told else ""), (ap, *levels))
