@@ -50,7 +50,9 @@ def test_hard_classes_and_targets_are_the_studys():
     assert panel.title == "AP of Crack (teacher, val): 2x is 0.200, 3x is 0.300"
     own = Goals(hard={"Severe_Rust": Multiples(conservative=5, optimistic=8, before=0.006)})
     (absolute,) = group(specification(make(goals=own), baseline={}), "Hard classes against their targets")
-    assert absolute.title == "AP of Severe_Rust (teacher, val): 0.030, 0.048"  # the plan's own data: no baseline is needed
+    assert (
+        absolute.title == "AP of Severe_Rust (teacher, val): 0.030, 0.048"
+    )  # the plan's own data: no baseline is needed
     assert absolute.expressions == (AP, f"{AP} * 0 + 0.03", f"{AP} * 0 + 0.048")
     none = specification(make(goals=Goals()), baseline={"all": 0.2})
     assert (
