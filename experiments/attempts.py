@@ -88,10 +88,12 @@ def train(job: Job) -> None:
 
 
 def _reduce_tokens(job: Job) -> bool:
-    """Go down to the next lower K in the record, and return ``True``; where there is none, the run has failed."""
+    """Go down to the next lower K in the record, and return ``True``; where there is none, the run has failed.
+
+    Attention in bands has no K to lower: it is over all tokens.
+    """
     record, ranks = job.record, get_world_size()
-    assert record.num_tokens is not None
-    fewer = fewer_tokens(record.num_tokens)
+    fewer = None if record.num_tokens is None else fewer_tokens(record.num_tokens)
     if fewer is not None and ranks == 1:
         record.tokens_reduced_from = record.tokens_reduced_from or record.num_tokens
         record.num_tokens = fewer
@@ -101,7 +103,10 @@ def _reduce_tokens(job: Job) -> bool:
             advice = f"set {NUM_TOKENS}={fewer}, or train in one process, which does that by itself"
         steps = ", ".join(map(str, STEPS))
         record.status = "failed"
-        record.reason = f"GPU memory ran out with K={record.num_tokens} (steps: {steps}); {advice}"
+        tokens = (
+            "all tokens in bands of rows" if record.num_tokens is None else f"K={record.num_tokens} (steps: {steps})"
+        )
+        record.reason = f"GPU memory ran out with {tokens}; {advice}"
         record.log_tail = _log_tail(job.folder)
         _broken_off(job, "out_of_memory")
     return record.status != "failed"
@@ -176,7 +181,8 @@ def _settings(job: Job) -> Any:
     settings.randomness = {"seed": record.seed}
     settings.resume = has_checkpoint(job.folder)
     settings.load_from = None  # RecordHook loads it, as weights alone
-    set_path(settings, NUM_TOKENS, record.num_tokens)
+    if record.num_tokens is not None:
+        set_path(settings, NUM_TOKENS, record.num_tokens)
     if job.launcher != "none":
         distribute(settings)
     return settings

@@ -125,7 +125,8 @@ class Record(_Strict):
 
     Attributes:
         split: number of the labelled/unlabelled split, 0 for the one the data set ships with.
-        num_tokens: the K that the run had, in the plan's units; it is less than asked for where memory ran out.
+        num_tokens: the K that the run had, in the plan's units; it is less than asked for where memory ran out. ``None``
+            where nothing was pooled, since MVViT attended in bands of rows.
         tokens_reduced_from: the K that was asked for, if it was reduced.
         tokens_per_level, cells_per_level: of each level that MVViT fuses, the first one being the finest: the tokens of a view, and
             the cells of its map that they stand for.

@@ -21,6 +21,12 @@ def cells_per_level(settings: Any) -> list[int]:
     return [math.ceil(height / stride) * math.ceil(width / stride) for stride in fusion.strides]
 
 
+def tokens_of(settings: Any) -> int | None:
+    """K of a config, in the plan's units; ``None`` where all cells are tokens, in bands of rows."""
+    fusion = settings.model.detector.backbone.mvvit
+    return None if fusion.get("spatial") == "banded" else fusion.num_tokens
+
+
 def fewer_tokens(num_tokens: int) -> int | None:
     """The next step below ``num_tokens``, or ``None`` where there is none; both in the plan's units (K at its P2)."""
     return next((step for step in STEPS if step < num_tokens), None)

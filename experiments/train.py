@@ -39,7 +39,7 @@ from experiments.runs import (
     run_identity,
 )
 from experiments.studies import arm_folder
-from experiments.tokens import cells_per_level
+from experiments.tokens import cells_per_level, tokens_of
 from experiments.tracking.choice import Tracking, chosen_trackers
 
 _PACKAGES = (
@@ -77,7 +77,7 @@ def train_run(
     An interrupted run continues from its last checkpoint. The burn-in that the config asks for is trained first, unless
     it is there already; it is shared by all the arms of one config, data set, seed and split. Where another process trains
     the same run or burn-in, this one waits for it and takes what comes of it. Where GPU memory runs out, the run goes on
-    with fewer MVViT tokens (``num_tokens`` in the record). What the seconds in the record count: see
+    with fewer pooled MVViT tokens (``num_tokens`` in the record). What the seconds in the record count: see
     :class:`experiments.records.Record`.
 
     Args:
@@ -272,7 +272,7 @@ def _begin(run: _Run, settings: Any, burn_in: Record | None) -> Record:
         ),
         "versions": {"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}},
         "device": f"{ranks} x {_device()}" if ranks > 1 else _device(),
-        "num_tokens": settings.model.detector.backbone.mvvit.num_tokens, "cells_per_level": cells_per_level(settings),
+        "num_tokens": tokens_of(settings), "cells_per_level": cells_per_level(settings),
     })  # fmt: skip
     previous = read_record(run.folder) if (run.folder / RECORD_NAME).exists() else None
     if previous is None:

@@ -5,6 +5,7 @@ Shape legend: B groups, V views, C channels of a level, H x W its map, N = H*W t
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,10 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from models.bands import in_bands
+
+SPATIAL = ("pooled", "banded")
 
 # Logit by which a query prefers its own place at the start: sharp enough to tell neighbouring places apart.
 _PLACE_LOGIT = 10.0
@@ -104,22 +109,23 @@ class EncoderLayer(nn.Module):
 class LevelFusion(nn.Module):
     """Fusion of one level's maps across the V views of a group.
 
-    Where the level has no more than K cells nothing is pooled, and neither pooling nor its parameters exist.
+    Where the level has no more than K cells, or attends in bands, nothing is pooled, and neither pooling nor its parameters exist.
 
     Args:
         channels: C of the level.
         size: (H, W) of the level at the nominal image size; decides whether the level pools.
         tokens: K.
+        band_rows: rows of a band, over all the cells; ``None`` to attend over K pooled tokens of all rows.
         views, width, heads, layers, mlp_ratio: as in :class:`MVViT`.
     """
 
     def __init__(
-        self, *, channels: int, size: tuple[int, int], tokens: int, views: int, width: int, heads: int, layers: int,
-        mlp_ratio: float,
+        self, *, channels: int, size: tuple[int, int], tokens: int, band_rows: int | None, views: int, width: int, heads: int,
+        layers: int, mlp_ratio: float,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.views, self.tokens, self.width = views, tokens, width
-        self.pools = size[0] * size[1] > tokens
+        self.views, self.tokens, self.width, self.band_rows = views, tokens, width, band_rows
+        self.pools = band_rows is None and size[0] * size[1] > tokens
         self.project = nn.Linear(channels, width)
         self.norm = nn.LayerNorm(width)
         self.view_embedding = nn.Parameter(torch.empty(views, 1, width))
@@ -138,11 +144,13 @@ class LevelFusion(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def tokens_at(self, cells: int) -> int:
-        """K = min(K, H*W): tokens per view for a map of ``cells`` = H*W cells.
+        """K = min(K, H*W), in bands H*W: tokens per view for a map of ``cells`` = H*W cells.
 
         Raises:
-            ValueError: the level was built without pooling and the map has more than K cells.
+            ValueError: the level was built without pooling, has no bands, and the map has more than K cells.
         """
+        if self.band_rows is not None:
+            return cells
         if cells > self.tokens and not self.pools:
             raise ValueError(
                 f"A feature map of {cells} cells must be pooled to {self.tokens} tokens, but this level was built without "
@@ -167,9 +175,10 @@ class LevelFusion(nn.Module):
         else:
             tokens = placed
         group = tokens.unflatten(0, (-1, self.views)) + self.view_embedding.to(x)  # (B, V, K, D)
-        group = group.flatten(1, 2)
-        for layer in self.layers:
-            group = layer(group)
+        rows = self.band_rows
+        group = group.unflatten(2, (height, width)) if rows else group.flatten(1, 2)
+        for number, layer in enumerate(self.layers):
+            group = in_bands(layer, group, rows, shifted=number % 2 == 1) if rows else layer(group)
         group = self.out_norm(group).reshape(len(x), per_view, -1)
         if pooling:
             group = self.unpool(placed, group + queries, group)
@@ -182,8 +191,9 @@ class MVViT(BaseModule):
     """Multi-view vision transformer between a backbone and its neck.
 
     Per level: project to D channels, pool each view's H*W cells to K tokens by attention with learned queries that start at
-    distinct places, encode the V*K tokens of the group, attend back to H*W, add to the input. Every parameter exists after
-    construction.
+    distinct places, encode the V*K tokens of the group, attend back to H*W, add to the input. In bands nothing is pooled: all
+    V*H*W tokens are encoded, each with those of its own rows in all views, since views of one bit share the vertical axis.
+    Every parameter exists after construction.
 
     Args:
         in_channels: channels of each level.
@@ -191,7 +201,10 @@ class MVViT(BaseModule):
         image_size: (height, width) of the images, px; decides which levels pool.
         num_views: V.
         embed_dims: D; ``num_heads`` must divide it.
-        num_tokens: K, tokens per view after pooling; each level uses min(K, H*W).
+        spatial: ``pooled``, or ``banded`` for attention in bands of rows over all the cells.
+        band_rows: rows of a band, at every level; the bands of every other layer are shifted by half of it, so that
+            neighbouring ones meet. Without effect where cells are pooled.
+        num_tokens: K, tokens per view after pooling; each level uses min(K, H*W). Without effect in bands.
         reference_tokens: the H*W of the first level at which ``num_tokens`` is quoted. At other image sizes K keeps the
             same share of the first level, so that K=1024 means the same at every scale. ``None`` takes K literally.
         num_heads, num_layers, mlp_ratio: of the transformer encoder.
@@ -206,6 +219,8 @@ class MVViT(BaseModule):
         image_size: tuple[int, int],
         num_views: int = 8,
         embed_dims: int = 256,
+        spatial: Literal["pooled", "banded"] = "pooled",
+        band_rows: int = 4,
         num_tokens: int = 1024,
         reference_tokens: int | None = None,
         num_heads: int = 4,
@@ -223,18 +238,21 @@ class MVViT(BaseModule):
             raise ValueError(
                 f"mvvit has {len(in_channels)} in_channels but {len(strides)} strides: give one of each per level."
             )
-        if min(num_views, num_tokens, num_layers) < 1:
-            raise ValueError("mvvit.num_views, num_tokens and num_layers must be at least 1.")
+        if spatial not in SPATIAL:
+            raise ValueError(f"mvvit.spatial is {spatial!r}: choose {' or '.join(SPATIAL)}.")
+        if min(num_views, num_tokens, num_layers, band_rows) < 1:
+            raise ValueError("mvvit.num_views, num_tokens, num_layers and band_rows must be at least 1.")
         sizes = [(math.ceil(image_size[0] / s), math.ceil(image_size[1] / s)) for s in strides]
         share = 1.0 if reference_tokens is None else sizes[0][0] * sizes[0][1] / reference_tokens
         tokens = max(1, round(num_tokens * share))
         self.num_views = num_views
         self.with_checkpoint = with_checkpoint
-        self.tokens_per_level = [min(tokens, h * w) for h, w in sizes]
+        banded = spatial == "banded"
+        self.tokens_per_level = [h * w if banded else min(tokens, h * w) for h, w in sizes]
         self.levels = nn.ModuleList(
             LevelFusion(
-                channels=channels, size=size, tokens=tokens, views=num_views, width=embed_dims, heads=num_heads,
-                layers=num_layers, mlp_ratio=mlp_ratio,
+                channels=channels, size=size, tokens=tokens, band_rows=band_rows if banded else None, views=num_views,
+                width=embed_dims, heads=num_heads, layers=num_layers, mlp_ratio=mlp_ratio,
             )
             for channels, size in zip(in_channels, sizes, strict=True)
         )  # fmt: skip

@@ -77,9 +77,10 @@ def score_findings(case: Case) -> list[Finding]:
 
 
 def token_findings(case: Case) -> list[Finding]:
-    """How many pooled tokens a defect gets at each level, beside the plan's figure."""
+    """How many tokens a defect gets at each level, beside the plan's figure."""
     assert case.model is not None
     fusion = case.model.student.backbone.mvvit
+    banded = case.settings.model.detector.backbone.mvvit.get("spatial") == "banded"
     strides = list(case.settings.model.detector.backbone.mvvit.strides)
     cells = cells_per_level(case.settings)
     assert case.groups is not None
@@ -93,9 +94,12 @@ def token_findings(case: Case) -> list[Finding]:
         return []
     evidence = _token_table(fusion.tokens_per_level, cells, strides, medians)
     remedy = "Set model.detector.backbone.mvvit.num_tokens higher, where memory allows"
+    if banded:  # every cell is a token
+        remedy = "Feed larger views (model.detector.backbone.mvvit.image_size), where memory allows"
     if starved:
+        token = "token" if banded else "pooled token"
         return [Finding(
-            "tokens per defect", "warning", f"The median defect of {', '.join(starved)} gets less than one pooled token.",
+            "tokens per defect", "warning", f"The median defect of {', '.join(starved)} gets less than one {token}.",
             evidence, f"{remedy}.",
         )]  # fmt: skip
     return [Finding(
@@ -109,7 +113,7 @@ def _token_table(
     tokens: Sequence[int], cells: Sequence[int], strides: Sequence[int], medians: dict[str, list[float]]
 ) -> str:
     """Lines for a fixed-width font: cells, tokens and share kept of each level, and tokens of a median defect per class."""
-    width = max(len(name) for name in (*medians, "tokens per view (K)")) + 2
+    width = max(len(name) for name in (*medians, "tokens per view")) + 2
 
     def line(title: str, values: Sequence[str]) -> str:
         return f"{title:{width}}" + "".join(f"{value:>11}" for value in values)
@@ -117,9 +121,9 @@ def _token_table(
     rows = [
         line("level (stride)", [f"{stride} px" for stride in strides]),
         line("cells per view", [f"{cell}" for cell in cells]),
-        line("tokens per view (K)", [f"{token}" for token in tokens]),
+        line("tokens per view", [f"{token}" for token in tokens]),
         line("share kept", [f"{token / cell:.1%}" for token, cell in zip(tokens, cells, strict=True)]),
-        "tokens of a median defect (K times its share of the view):",
+        "tokens of a median defect (tokens times its share of the view):",
     ]
     return "\n".join([*rows, *(line(name, [f"{value:.1f}" for value in values]) for name, values in medians.items())])
 

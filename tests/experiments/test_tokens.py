@@ -189,3 +189,18 @@ def test_below_the_lowest_step_it_fails_and_says_so(
     assert (record.num_tokens, record.tokens_reduced_from) == (1024, 1536)
     assert (record.reason or "").startswith("GPU memory ran out with K=1024")
     assert "Tried to allocate" in "".join(record.log_tail)
+
+
+def test_bands_have_no_k_and_a_run_that_is_out_of_memory_fails_with_what_helps(
+    tiny_data: Path, tmp_path: Path, memory: Callable[..., list[Seen]]
+) -> None:
+    folder = tmp_path / "s" / "baseline-seed0"
+    memory(200, after=folder / "iter_2.pth")
+    record = train_run(
+        config="tiny", study="s", data=tiny_data, runs_root=tmp_path, progress=False,
+        delta={"model.detector.backbone.mvvit.spatial": "banded"},
+    )  # fmt: skip
+    assert record.status == "failed"
+    assert (record.num_tokens, record.tokens_reduced_from, record.tokens_per_level) == (None, None, [288, 72, 18])
+    assert (record.reason or "").startswith("GPU memory ran out with all tokens in bands of rows; use a GPU with more")
+    assert "mvvit.with_checkpoint=true" in (record.reason or "")

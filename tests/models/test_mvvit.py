@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.mvvit import EncoderLayer, MVViT, grid_places, position_codes, spread_places
+from models.bands import stretches
+from models.mvvit import EncoderLayer, LevelFusion, MVViT, grid_places, position_codes, spread_places
 
 SMALL = {"in_channels": [6, 10], "strides": [4, 8], "image_size": (32, 16), "num_views": 4, "embed_dims": 16}
 
@@ -142,3 +143,130 @@ def test_checkpointing_changes_nothing_but_memory() -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match=r"num_heads=3 does not divide mvvit.embed_dims=16"):
         build(num_heads=3)
+
+
+# ------------------------------------------------------------------------------------------------------------ in bands
+def banded(**options: object) -> MVViT:
+    """Two levels, for maps of 11 x 4 and 5 x 2 cells unless the images are of another size."""
+    return build(spatial="banded", image_size=(44, 16), **options)
+
+
+def bands(height: int, rows: int, *, shifted: bool) -> list[int]:
+    """The number of the band that each row lies in, worked out one row at a time."""
+    return [(row + (rows - rows // 2 if shifted else 0)) // rows for row in range(height)]
+
+
+def reference(level: LevelFusion, x: Tensor, *, rows: int) -> Tensor:
+    """Fusion in bands with nothing but matrix products: all tokens of a group at once, and a mask that parts the bands."""
+    count, channels, height, width = x.shape
+    views, width_d = level.views, level.width
+    places = torch.tensor([[(y + 0.5) / height, (x + 0.5) / width] for y in range(height) for x in range(width)])
+    tokens = level.norm(level.project(x.reshape(count, channels, -1).transpose(1, 2)))
+    tokens = tokens + position_codes(places, width_d).to(x)
+    out = []
+    for group in tokens.split(views):
+        z = (group + level.view_embedding).reshape(views * height * width, width_d)
+        for number, layer in enumerate(level.layers):
+            row = torch.arange(height).repeat_interleave(width).repeat(views)
+            band = torch.tensor(bands(height, rows, shifted=number % 2 == 1))[row]
+            normed, attention = layer.attention_norm(z), layer.attention
+            heads = []
+            for part in range(attention.heads):
+                own = slice(part * width_d // attention.heads, (part + 1) * width_d // attention.heads)
+                q, k, v = (
+                    (normed @ one.weight.T + one.bias)[:, own]
+                    for one in (attention.query, attention.key, attention.value)
+                )
+                logits = (q @ k.T) / (width_d / attention.heads) ** 0.5
+                logits = logits.masked_fill(band[:, None] != band[None], -torch.inf)
+                heads.append((logits - logits.amax(1, keepdim=True)).exp())
+                heads[-1] = heads[-1] / heads[-1].sum(1, keepdim=True) @ v
+            z = z + attention.out(torch.cat(heads, dim=1))
+            z = z + layer.mlp(layer.mlp_norm(z))
+        out.append(level.out(level.out_norm(z)).reshape(views, height * width, channels))
+    return x + torch.cat(out).transpose(1, 2).reshape(x.shape)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("size", "rows"), [((8, 4), 4), ((11, 3), 4), ((11, 2), 3), ((3, 5), 4), ((2, 3), 5), ((7, 2), 1)]
+)
+def test_bands_equal_a_masked_attention_over_all_tokens(size: tuple[int, int], rows: int, layers: int) -> None:
+    level = banded(num_layers=layers, band_rows=rows).levels[0].double()
+    x = torch.randn(8, 6, *size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert torch.allclose(level(x), reference(level, x, rows=rows), rtol=0, atol=1e-10)
+
+
+def test_rows_are_cut_into_bands() -> None:
+    # P5 of the plan has 23 rows: five bands of 4 and one of 3; shifted, one of 2, five of 4 and one of 1.
+    assert stretches(23, 4, shifted=False) == [(0, 5, 4), (20, 1, 3)]
+    assert stretches(23, 4, shifted=True) == [(0, 1, 2), (2, 5, 4), (22, 1, 1)]
+    assert stretches(180, 4, shifted=False) == [(0, 45, 4)]
+    assert stretches(180, 4, shifted=True) == [(0, 1, 2), (2, 44, 4), (178, 1, 2)]
+    assert stretches(3, 4, shifted=False) == [(0, 1, 3)]
+    assert stretches(1, 4, shifted=True) == [(0, 1, 1)]
+    assert stretches(5, 1, shifted=True) == stretches(5, 1, shifted=False) == [(0, 5, 1)]  # no half of one row
+
+
+@pytest.mark.parametrize(("layers", "reached"), [(1, [4, 5, 6, 7]), (2, [2, 3, 4, 5, 6, 7, 8, 9])])
+def test_a_change_in_one_view_reaches_the_rows_of_its_band_in_the_other_views(layers: int, reached: list[int]) -> None:
+    # Row 5 lies in the band of rows 4 to 7; the second layer's bands are 2 to 5 and 6 to 9, and both meet it.
+    fusion = banded(num_layers=layers)
+    x = [torch.randn(8, 6, 11, 4), torch.randn(8, 10, 5, 2)]
+    before = fusion(x)[0]
+    x[0][1, :, 5] += 1.0  # the second view of the first group
+    after = fusion(x)[0]
+    changed = (after != before).any(dim=1).any(dim=-1)  # view, row
+    for view in (0, 2, 3):
+        assert changed[view].nonzero().flatten().tolist() == reached
+    assert not changed[4:].any()  # the other group
+
+
+def test_in_bands_every_cell_is_a_token_and_nothing_pools() -> None:
+    plan = {"in_channels": [8] * 4, "strides": [4, 8, 16, 32], "image_size": (720, 256), "embed_dims": 8}
+    fusion = MVViT(**plan, spatial="banded", num_tokens=1024, reference_tokens=11520)
+    assert fusion.tokens_per_level == [11520, 2880, 720, 184]
+    assert not any(level.pools for level in fusion.levels)
+    assert not [name for name, _ in fusion.named_parameters() if "pool" in name or "queries" in name]
+
+
+def test_in_bands_the_start_is_near_the_identity() -> None:
+    x = [torch.randn(8, 6, 11, 4), torch.randn(8, 10, 5, 2)]
+    for before, after in zip(x, banded(num_layers=2)(x), strict=True):
+        assert after.shape == before.shape
+        assert 0 < (after - before).std() / before.std() < 0.2
+
+
+def test_in_bands_maps_of_any_size_pass() -> None:
+    fusion = banded(num_layers=2)
+    for size in ((4, 11), (13, 7), (1, 1), (30, 20)):
+        x = [torch.randn(4, 6, *size), torch.randn(4, 10, *size)]
+        assert [out.shape for out in fusion(x)] == [one.shape for one in x]
+
+
+@pytest.mark.parametrize("saving", [False, True])
+def test_in_bands_every_parameter_gets_a_gradient_and_none_comes_late(saving: bool) -> None:
+    fusion = banded(num_layers=2, with_checkpoint=saving)
+    there = set(fusion.state_dict())
+    sum(out.square().sum() for out in fusion([torch.randn(4, 6, 11, 4), torch.randn(4, 10, 5, 2)])).backward()
+    assert set(fusion.state_dict()) == there
+    silent = [name for name, p in fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert [name for name in silent if not name.endswith("key.bias")] == []  # as above
+
+
+@pytest.mark.parametrize("option", [{"num_heads": 4}, {"num_layers": 2}, {"mlp_ratio": 3.0}, {"band_rows": 3}])
+def test_each_setting_of_bands_changes_the_outcome(option: dict[str, float]) -> None:
+    x = [torch.randn(4, 6, 11, 4), torch.randn(4, 10, 5, 2)]
+    baseline, changed = banded(), banded(**option)
+    weights = {
+        name: value for name, value in baseline.state_dict().items() if changed.state_dict()[name].shape == value.shape
+    }
+    changed.load_state_dict(weights, strict=False)
+    assert not torch.allclose(changed(x)[0], baseline(x)[0], atol=1e-6)
+
+
+def test_another_way_of_fusing_is_refused_and_so_is_a_band_of_no_rows() -> None:
+    with pytest.raises(ValueError, match=r"mvvit\.spatial is 'stripes': choose pooled or banded\."):
+        build(spatial="stripes")
+    with pytest.raises(ValueError, match="band_rows must be at least 1"):
+        banded(band_rows=0)

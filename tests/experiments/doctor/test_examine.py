@@ -163,6 +163,16 @@ def test_exactly_the_planted_fault_of_the_settings_is_named(fault: str, plain_da
     assert found[0].evidence and found[0].remedy
 
 
+def test_in_bands_the_tokens_of_a_defect_are_its_cells(plain_data: Path) -> None:
+    spatial, size = "model.detector.backbone.mvvit.spatial", "model.detector.backbone.mvvit.image_size"
+    # A box of 16 x 32 of 96 x 240 px has 512 / 16 = 32 cells of P2; on views of 40 x 16 px 0.9.
+    assert told(examine("cpu", {spatial: "banded"}, data=plain_data)) == [one for one in TRUE if "tokens" not in one[0]]
+    found = examine("cpu", {spatial: "banded", size: [40, 16]}, data=plain_data).findings
+    (tokens,) = (finding for finding in found if finding.check == "tokens per defect")
+    assert tokens.says == "The median defect of Dent, Crack gets less than one token."
+    assert "image_size" in tokens.remedy and "num_tokens" not in tokens.remedy
+
+
 def test_tall_boxes_with_wide_anchors_are_named_with_the_reading_that_helps(make_data: Callable[..., Path]) -> None:
     found = beyond_the_baseline("cpu", {}, make_data(box=(12, 42)))
     assert [(finding.check, finding.level) for finding in found] == [("anchor convention", "warning")]
