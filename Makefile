@@ -25,7 +25,8 @@ OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),-
 DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
 SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
-ABLATIONS := $(FACTORS:%=ablation-%)
+FURTHER := banded tall_anchors fault_ema fault_softmax fault_untrained fault_pooling faults
+ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
 
 .PHONY: help setup data noise notebooks test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
 	ablation-fractional-16 study-thresholds study report dashboard sync
@@ -34,6 +35,7 @@ help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
 	@echo "                              factors: $(FACTORS)"
+	@echo "                              further: $(FURTHER)"
 	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1 (cards),"
 	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
 	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON)),"

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablations.factors import FACTOR_NAMES, Level, delta, select, unknown
+from ablations.factor import Level
+from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, check_factor, delta, select, unknown
 
 BASELINE = "baseline"
 CONTROL = "control"
@@ -13,7 +14,9 @@ JOIN = "+"
 
 @dataclass(frozen=True)
 class Arm:
-    """One combination; ``levels`` names every factor of the table, in its order.
+    """One combination; ``levels`` names the plan's six factors, and of the further ones those that are on, in table order.
+
+    So an arm without any of these is the same in every study.
 
     ``extra`` holds settings beside the factors', dotted config path -> value: an arm with any is no combination of
     levels, and the algebra of designs leaves it out.
@@ -36,7 +39,7 @@ def arm_with(on: Collection[str]) -> Arm:
         UserError: a name is no factor's.
     """
     chosen = tuple(factor.name for factor in select(on)) if on else ()
-    levels: dict[str, Level] = {name: "on" if name in chosen else "off" for name in FACTOR_NAMES}
+    levels: dict[str, Level] = dict.fromkeys(FACTOR_NAMES, "off") | dict.fromkeys(chosen, "on")
     return Arm(name=JOIN.join(chosen) or BASELINE, levels=levels)
 
 
@@ -63,8 +66,9 @@ def arm_from_name(name: str) -> Arm:
     if name == CONTROL:
         return control_arm()
     parts = name.split(JOIN)
+    factors = (*FACTOR_NAMES, *FURTHER_NAMES)
+    if len(parts) == 1 and name not in factors:
+        raise unknown("arm", name, (BASELINE, CONTROL, *factors))
     for part in parts:
-        if part not in FACTOR_NAMES:
-            valid = (BASELINE, CONTROL, *FACTOR_NAMES) if len(parts) == 1 else FACTOR_NAMES
-            raise unknown("arm" if len(parts) == 1 else "factor", part, valid)
+        check_factor(part)
     return arm_with(parts)

@@ -17,7 +17,8 @@ from ablations import listing
 from ablations import plan as planning
 from ablations.designs import DESIGNS
 from ablations.detail import arm_as_plain, print_arm
-from ablations.factors import FACTOR_NAMES, unknown
+from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, unknown
+from ablations.further import FURTHER
 from ablations.ledger import GRACE, Ledger
 from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, names_in, request_of
 from ablations.space import SPACES
@@ -60,7 +61,13 @@ Design = Annotated[
     str,
     typer.Option(help=f"Which arms: {', '.join(DESIGNS)}, several joined by commas; or {SAMPLED}: sampled settings."),
 ]
-Factors = Annotated[str, typer.Option(help=f"Factors, joined by commas: {', '.join(FACTOR_NAMES)}; or all.")]
+Factors = Annotated[
+    str,
+    typer.Option(
+        help=f"Factors, joined by commas: {', '.join(FACTOR_NAMES)}, or all; beside these {', '.join(FURTHER_NAMES)}; "
+        "faults: all fault_."
+    ),
+]
 Scale = Annotated[str, typer.Option(help=f"Size of the runs: {', '.join(SCALES)}.")]
 Seeds = Annotated[
     int, typer.Option(help="Replicates of every arm: seeds 0 to N-1, each with its own labelled/unlabelled split.")
@@ -96,7 +103,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def list_factors(as_json: Json = False) -> None:
     """Show every factor: what it sets, off and on, and where."""
     if as_json:
-        typer.echo(json.dumps({"factors": listing.factors_as_plain()}, indent=1))
+        parts = {"factors": listing.factors_as_plain(), "further": listing.factors_as_plain(FURTHER)}
+        typer.echo(json.dumps(parts, indent=1))
     else:
         listing.print_factors(Console())
 

@@ -29,7 +29,7 @@ def levels_of(arms: Sequence[Arm], factors: Sequence[str]) -> Matrix:
         for name, level in arm.levels.items():
             if level == "on" and name not in factors:
                 raise ValueError(f"Arm {arm.name} has {name} on, which is not among the factors {', '.join(factors)}.")
-    return np.array([[1.0 if arm.levels[name] == "on" else -1.0 for name in factors] for arm in rows])
+    return np.array([[1.0 if arm.levels.get(name) == "on" else -1.0 for name in factors] for arm in rows])
 
 
 def contrast(arms: Sequence[Arm], factors: Sequence[str], factor: str) -> dict[str, float] | None:

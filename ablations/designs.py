@@ -9,7 +9,8 @@ from itertools import combinations
 from string import ascii_lowercase
 
 from ablations.arms import Arm, arm_with, control_arm
-from ablations.factors import Factor, unknown
+from ablations.factor import Factor
+from ablations.factors import unknown
 from experiments.errors import UserError
 
 Design = Callable[[Sequence[str]], list[Arm]]

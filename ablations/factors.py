@@ -1,7 +1,8 @@
 """The one factor table: what each improvement sets, off and on, and where in the config.
 
 Designs, search spaces, command lines and documents derive from ``FACTORS``; beside it only the base config
-states values, the off ones. Off is a value, never an absence, so all 2^6 combinations exist.
+states values, the off ones. Off is a value, never an absence, so all 2^6 combinations exist. Factors that are none of the
+plan's improvements stand in :mod:`ablations.further` and take part where they are named.
 
 Source of every value: the improvement plan. Where the plan names none, the project's public notes (the colour
 magnitudes when off) or this laboratory (brightness and contrast probability 0.8) fill the gap.
@@ -9,13 +10,11 @@ magnitudes when off) or this laboratory (brightness and contrast probability 0.8
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from ablations.factor import Choice, Factor, Level, Range, Setting, Value, plain
+from ablations.further import FAULTS, FURTHER
 from experiments.errors import UserError
-
-Level = Literal["off", "on"]
-Value = int | float | tuple[float, ...]
 
 BBOX_HEAD = "model.detector.roi_head.bbox_head"
 RPN_HEAD = "model.detector.rpn_head"
@@ -24,49 +23,6 @@ COLOUR = (  # the same colour step stands in the labelled and in the unlabelled 
     "train_dataloader.dataset.labelled.pipeline.2.sup.0",
     "train_dataloader.dataset.unlabelled.pipeline.1.unsup_student.1",
 )
-
-
-@dataclass(frozen=True)
-class Range:
-    """Sampled values from ``low`` to ``high``, both included; whole numbers where both bounds are ``int``."""
-
-    low: int | float
-    high: int | float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Sampled values out of ``options``."""
-
-    options: tuple[Value, ...]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One value of the config, written to every one of ``paths`` (dotted; a number indexes a list).
-
-    ``off == on`` marks a value that the table holds the base config to and no arm changes.
-    """
-
-    name: str
-    paths: tuple[str, ...]
-    off: Value
-    on: Value
-    search: Range | Choice | None = None
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One improvement: settings that are switched together.
-
-    A factor with a ``strength`` is sampled as one number for all its settings: the share of the way from off, 0, to on, 1.
-    """
-
-    name: str
-    title: str
-    meaning: str
-    settings: tuple[Setting, ...]
-    strength: Range | None = None
 
 
 def _colour(name: str, off: Value, on: Value) -> Setting:
@@ -158,21 +114,25 @@ FACTORS: tuple[Factor, ...] = (
     ),
 )
 FACTOR_NAMES: tuple[str, ...] = tuple(factor.name for factor in FACTORS)
+FURTHER_NAMES: tuple[str, ...] = tuple(factor.name for factor in FURTHER)
+GROUPS = {"all": FACTOR_NAMES, "faults": tuple(factor.name for factor in FAULTS)}
+"""Names that stand for several factors: the plan's six, and the faults of its original system."""
+
+_EVERY = {factor.name: factor for factor in (*FACTORS, *FURTHER)}
 
 
 def select(names: Iterable[str]) -> tuple[Factor, ...]:
-    """The named factors in table order, each once; ``all`` names every one.
+    """The named factors in table order, the plan's first, each once; names of ``GROUPS`` stand for theirs.
 
     Raises:
         UserError: a name is no factor's, or there is none.
     """
-    chosen = set(names)
-    for name in sorted(chosen - {"all"}):
-        if name not in FACTOR_NAMES:
-            raise unknown("factor", name, (*FACTOR_NAMES, "all"))
+    chosen = {member for name in names for member in GROUPS.get(name, (name,))}
+    for name in sorted(chosen):
+        check_factor(name, also=GROUPS)
     if not chosen:
-        raise UserError(f"No factor is named; name some of {', '.join(FACTOR_NAMES)}, or all.")
-    return tuple(factor for factor in FACTORS if factor.name in chosen or "all" in chosen)
+        raise UserError(f"No factor is named; name some of {', '.join(_EVERY)}, or {' or '.join(GROUPS)}.")
+    return tuple(factor for name, factor in _EVERY.items() if name in chosen)
 
 
 def delta(levels: Mapping[str, Level]) -> dict[str, Any]:
@@ -185,21 +145,25 @@ def delta(levels: Mapping[str, Level]) -> dict[str, Any]:
         UserError: a name is no factor's.
     """
     for name in levels:
-        if name not in FACTOR_NAMES:
-            raise unknown("factor", name, FACTOR_NAMES)
+        check_factor(name)
     return {
         path: plain(setting.on)
-        for factor in FACTORS
-        if levels.get(factor.name) == "on"
+        for name, factor in _EVERY.items()
+        if levels.get(name) == "on"
         for setting in factor.settings
         if setting.on != setting.off
         for path in setting.paths
     }
 
 
-def plain(value: Value) -> int | float | list[float]:
-    """The value as JSON holds it: a tuple becomes a new list."""
-    return list(value) if isinstance(value, tuple) else value
+def check_factor(name: str, *, also: Iterable[str] = ()) -> None:
+    """Refuse a name that is no factor's; ``also`` names what is valid beside them, for the message.
+
+    Raises:
+        UserError: see above.
+    """
+    if name not in _EVERY:
+        raise unknown("factor", name, (*_EVERY, *also))
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:

@@ -1,15 +1,18 @@
 """The factor table as it is printed, and as JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ablations.factors import FACTORS, Choice, Range, Setting, plain
+from ablations.factor import Choice, Factor, Range, Setting, plain
+from ablations.factors import FACTORS
+from ablations.further import FURTHER
 
 
-def factors_as_plain() -> list[dict[str, Any]]:
-    """Every factor with its settings, values, search ranges and config paths."""
+def factors_as_plain(factors: Sequence[Factor] = FACTORS) -> list[dict[str, Any]]:
+    """Factors with their settings, values, search ranges and config paths."""
     return [
         {
             "name": factor.name,
@@ -17,27 +20,30 @@ def factors_as_plain() -> list[dict[str, Any]]:
             "meaning": factor.meaning,
             "settings": [_setting(setting) for setting in factor.settings],
         }
-        for factor in FACTORS
+        for factor in factors
     ]
 
 
 def print_factors(console: Console) -> None:
-    """The values of every factor as a table, then its meaning and config paths."""
-    table = Table("factor", "setting", "off", "on", "search")
-    for factor in FACTORS:
+    """The plan's factors and the further ones: values as a table, then each one's meaning and config paths."""
+    _print_part(FACTORS, console, Table("factor", "setting", "off", "on", "search"))
+    console.print("\nFurther factors, which take part where they are named:", style="bold")
+    _print_part(FURTHER, console, Table("factor", "setting", "off", "on"))
+
+
+def _print_part(factors: Sequence[Factor], console: Console, table: Table) -> None:
+    for factor in factors:
         for row, setting in enumerate(factor.settings):
+            cells = [setting.name, _text(plain(setting.off)), _text(plain(setting.on)), _search_text(setting)]
             table.add_row(
                 factor.name if row == 0 else "",
-                setting.name,
-                _text(plain(setting.off)),
-                _text(plain(setting.on)),
-                _search_text(setting),
+                *cells[: len(table.columns) - 1],
                 end_section=setting is factor.settings[-1],
             )
     for column in table.columns[:2]:
         column.no_wrap = True
     console.print(table)
-    for factor in FACTORS:  # paths are too long for a column and there to be copied: one a line, never wrapped
+    for factor in factors:  # paths are too long for a column and there to be copied: one a line, never wrapped
         console.print(f"\n[bold]{factor.name}[/bold] ({factor.title}): {factor.meaning}", highlight=False)
         for path in (path for setting in factor.settings for path in setting.paths):
             console.print(f"  {path}", highlight=False, soft_wrap=True)

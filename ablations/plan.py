@@ -13,14 +13,22 @@ from rich.text import Text
 from ablations.arms import JOIN, Arm
 from ablations.cost import Cost, estimate_cost
 from ablations.estimability import Estimability, describe
-from ablations.evidence import comparable
+from ablations.evidence import comparable, settings_of
 from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
 from ablations.request import Request
 from ablations.space import Row, describe_space
 from ablations.status import duration
 from experiments.goals import PLAN, read_goals
 from experiments.records import RECORD_NAME, Record, read_record
-from experiments.runs import BURN_IN_STUDY, data_fingerprint, data_folder, default_split, read_dataset, run_identity
+from experiments.runs import (
+    BURN_IN_STUDY,
+    data_fingerprint,
+    data_folder,
+    default_split,
+    followed,
+    read_dataset,
+    run_identity,
+)
 from experiments.studies import ARMS_FOLDER
 
 
@@ -49,7 +57,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     records = comparable(_records(request.runs_root), config=request.scale, data=fingerprint) if fingerprint else []
     completed = {record.identity for record in records}
     missing: list[dict[str, Any]] = []
-    new_seeds = set()
+    wanted: set[tuple[int, str]] = set()
     for seed in range(request.seeds):
         split = default_split(seed, folder) if fingerprint else seed
         for arm in request.arms:
@@ -57,10 +65,10 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
                 run_identity(config=request.scale, delta=arm.delta, seed=seed, split=split, data_fingerprint=fingerprint)
             }):  # fmt: skip
                 missing.append(arm.delta)
-                new_seeds.add(seed)
+                wanted.add((seed, settings_of(followed(arm.delta))))
     trials = request.search.trials if request.search else 0
-    begun = {record.seed for record in records if record.kind == "burn_in"}
-    varied = [name for name in request.factors if any(arm.levels[name] == "on" for arm in request.arms)]
+    begun = {(r.seed, settings_of(followed(r.delta))) for r in records if r.kind == "burn_in"}
+    varied = [name for name in request.factors if any(arm.levels.get(name) == "on" for arm in request.arms)]
     described = describe(request.arms, varied)
     noise = measure_noise(records)
     hard = (read_goals(folder, read_dataset(folder)["classes"]) if fingerprint else PLAN).searched
@@ -71,7 +79,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         trained=len(request.arms) * request.seeds - len(missing),
         cost=estimate_cost(
             records, [*missing, *[{}] * (trials * request.seeds)],
-            burn_ins=len(new_seeds - begun) if request.scale != "paper" else 0, workers=workers,
+            burn_ins=len(wanted - begun) if request.scale != "paper" else 0, workers=workers,
         ),
         noise={name: noise[name] for name in hard if name in noise},
         smallest={
@@ -159,10 +167,10 @@ def _records(runs_root: Path) -> list[Record]:
 
 
 def _arms_table(arms: Sequence[Arm]) -> Table:
-    factors = list(arms[0].levels)
+    factors = list(dict.fromkeys(name for arm in arms for name in arm.levels))
     table = Table("arm", *factors, "settings changed", box=box.SIMPLE_HEAD)
     for arm in arms:
-        marks = ["on" if arm.levels[name] == "on" else "·" for name in factors]
+        marks = ["on" if arm.levels.get(name) == "on" else "·" for name in factors]
         table.add_row(Text(arm.name if JOIN not in arm.name else _short(arm)), *marks, str(len(arm.delta)))
     return table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ablations.arms import Arm, arm_with
 from ablations.designs import arms_of
-from ablations.factors import FACTORS, select, unknown
+from ablations.factors import FACTOR_NAMES, GROUPS, select, unknown
 from ablations.ledger import GRACE
 from ablations.space import SPACES, describe_space
 from experiments import paths
@@ -70,7 +70,7 @@ def request_of(
     arms = [arm_with(())] if search else arms_of(design, chosen, control=control)
     if search and control:
         raise UserError("--control belongs to a design's arms, not to --design optuna: run it with another design.")
-    if search and len(names) < len(FACTORS):
+    if search and tuple(names) != FACTOR_NAMES:
         raise UserError(
             "--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space."
         )
@@ -127,5 +127,8 @@ def _default_name(design: str, names: list[str], scale: str, search: Search | No
     elif design == "alone" and len(names) == 1:
         study = f"ablation-{names[0]}"
     else:
-        study = f"{design.replace(',', '+')}-{'all' if len(names) == len(FACTORS) else '-'.join(names)}"
+        words = "-".join(names)
+        for group, members in GROUPS.items():
+            words = words.replace("-".join(members), group)
+        study = f"{design.replace(',', '+')}-{words}"
     return study if scale == DEFAULT_SCALE else f"{study}-{scale}"

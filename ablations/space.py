@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial
 
-from ablations.factors import FACTOR_NAMES, FACTORS, Choice, Level, Range, Setting, Value, plain, unknown
+from ablations.factor import Choice, Level, Range, Setting, Value, plain
+from ablations.factors import FACTOR_NAMES, FACTORS, unknown
 from experiments.errors import UserError
 
 INITIAL = "pseudo_label_initial_score_thr"
@@ -210,7 +211,7 @@ def _strengthened(setting: Setting, strength: float) -> Value:
         assert isinstance(setting.on, tuple)
         pairs = zip(setting.off, setting.on, strict=True)
         return tuple(min(top, max(0.0, _between(off, on, strength))) for off, on in pairs)
-    return min(top, max(0.0, _between(setting.off, _number(setting.on), strength)))
+    return min(top, max(0.0, _between(_number(setting.off), _number(setting.on), strength)))
 
 
 def _between(start: float, end: float, share: float) -> float:
@@ -229,5 +230,5 @@ def _top(setting: Setting) -> float:
 
 
 def _number(value: Value) -> float:
-    assert not isinstance(value, tuple)
+    assert isinstance(value, int | float)
     return value

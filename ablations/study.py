@@ -63,6 +63,7 @@ def jobs_of(study: Study) -> list[Job]:
     The first sampled setting is the plan's own, every sampled setting at its on value: it shows the sampler the way.
     """
     search = study.search
+    factors = dict.fromkeys(name for run in study.runs for name in run.levels)
     jobs = []
     for run in study.runs:
         if run.sampled:
@@ -70,7 +71,8 @@ def jobs_of(study: Study) -> list[Job]:
         if search is not None:
             jobs.append(Job((run,), params=fixed_params(run.levels, search.space)))
         else:
-            jobs.append(Job((run,), params=dict(run.levels), distributions=dict.fromkeys(run.levels, _LEVELS)))
+            levels = {name: run.levels.get(name, "off") for name in factors}
+            jobs.append(Job((run,), params=levels, distributions=dict.fromkeys(levels, _LEVELS)))
     if search is not None:
         plan = fixed_params(arm_with(FACTOR_NAMES).levels, search.space)
         replicates = sorted({(run.seed, run.split) for run in study.runs if not run.sampled})

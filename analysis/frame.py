@@ -30,9 +30,9 @@ def results_frame(study: Study) -> pd.DataFrame:
     ``split`` numbers the labelled/unlabelled split and ``K`` is what the run really had (empty where its record does not
     tell). AP and AP50 are fractions in [0, 1], NaN where val holds no box of the class; the class ``all`` is the mean
     over classes. ``boxes`` are those of the class in the split of the data that was scored, named by ``scored on``. A factor's
-    column holds ``off`` or ``on``, and is empty for sampled settings. Rows are sorted by arm (table order), seed, model (teacher
-    first) and class (the data set's order, ``all`` last). A model that a run never validated has no rows; runs that are not
-    completed are those of `unfinished_frame`.
+    column holds ``off`` (also where an arm does not name it) or ``on``, and is empty for sampled settings. Rows are sorted by
+    arm (table order), seed, model (teacher first) and class (the data set's order, ``all`` last). A model that a run never
+    validated has no rows; runs that are not completed are those of `unfinished_frame`.
     """
     validations = [
         (run, final)
@@ -63,7 +63,7 @@ def _scores(study: Study, validations: list[tuple[Run, Validation]]) -> pd.DataF
             score = validation.scores.get(name)
             ap, ap50, boxes = (score.ap, score.ap50, score.boxes) if score else (None, None, None)
             told = [entry.arm, entry.seed, entry.split, run.record.num_tokens, entry.sampled, validation.model, name]
-            levels = [entry.levels.get(factor) for factor in factors]
+            levels = [entry.levels.get(factor, "off" if entry.levels else None) for factor in factors]
             rows.append([*told, ap, ap50, validation.split, validation.iteration, boxes, *levels])
     frame = pd.DataFrame(rows, columns=[*COLUMNS, *factors])
     return frame.astype({"K": "Int64", "AP": float, "AP50": float, "boxes": "Int64"})

@@ -8,6 +8,7 @@ from analysis.frame import Cell
 from analysis.results import SPLIT, BurnIn, Model, Run, Study
 from analysis.targets import BASELINE, Comparison
 from experiments.goals import OVERALL
+from experiments.runs import followed
 
 Cells = Mapping[str, Mapping[str, Cell]]
 Comparisons = Mapping[str, Sequence[Comparison]]
@@ -35,11 +36,15 @@ def reduced_tokens(study: Study) -> list[str]:
 
 
 def burn_in_line(burn_in: BurnIn, classes: Sequence[str], *, model: Model) -> str:
-    """One line on a burn-in: where it lies and its APs, of the other model where ``model`` was not validated."""
+    """One line on a burn-in: what sets it apart from the baseline's, where it lies and its APs.
+
+    APs are of the other model where ``model`` was not validated.
+    """
     other: Model = "student" if model == "teacher" else "teacher"
     record = burn_in.record
     final = record.final(model, SPLIT) or record.final(other, SPLIT)
-    line = f"burn-in, seed {record.seed} ({burn_in.folder.name})"
+    own = [f"{'.'.join(path.split('.')[-2:])}={value}" for path, value in followed(record.delta).items()]
+    line = f"burn-in{' with ' * bool(own)}{', '.join(own)}, seed {record.seed} ({burn_in.folder.name})"
     if final is None:
         return f"{line}: no validation on {SPLIT}"
     aps = {name: score.ap for name in classes if (score := final.scores.get(name))}

@@ -133,10 +133,10 @@ def _effects(study: Study, hard: Sequence[str]) -> list[Panel]:
 
 
 def switched_factors(study: Study) -> list[str]:
-    """The factors that are off in one arm of the design and on in another."""
+    """The factors that are off in one arm of the design, which then may leave them out, and on in another."""
     arms = [run.levels for run in study.runs if not run.sampled]
     names = dict.fromkeys(name for levels in arms for name in levels)
-    return [name for name in names if {levels.get(name) for levels in arms} >= {"off", "on"}]
+    return [name for name in names if {levels.get(name, "off") for levels in arms} >= {"off", "on"}]
 
 
 def _kept(hard: Sequence[str]) -> list[Panel]:

@@ -1,6 +1,7 @@
 """Weights that arms continue from."""
 
 import pickle
+from collections.abc import Set
 from pathlib import Path
 
 import torch
@@ -19,13 +20,18 @@ def save_weights(model: nn.Module, folder: Path) -> Path:
     return path
 
 
-def load_weights(model: nn.Module, path: Path) -> list[str]:
+def load_weights(model: nn.Module, path: Path, *, leave: Set[str] = frozenset()) -> list[str]:
     """Load what fits of a file of weights into a teacher-student model; the rest keeps its initialisation.
 
     The file holds a state dict, or a checkpoint with one under ``state_dict``: of a teacher-student model, or of a plain
     detector, which both then start from.
 
     A teacher's weight that does not fit becomes a copy of the student's: both start from the same values.
+
+    Args:
+        model: with ``student`` and ``teacher``.
+        path: of the file.
+        leave: names, without prefix, of what is not loaded and stays as it is in both.
 
     Returns:
         The sorted names, without the ``student.`` prefix, of the parameters and buffers that start fresh.
@@ -46,9 +52,13 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
     if not any(name.startswith(("student.", "teacher.")) for name in saved):  # a plain detector: both start from it
         saved = {f"{model}.{name}": value for model in ("student", "teacher") for name, value in saved.items()}
     own = model.state_dict()
-    fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
+    fitting = {
+        name: value
+        for name, value in saved.items()
+        if name in own and own[name].shape == value.shape and name.partition(".")[2] not in leave
+    }
     fresh = sorted(name.removeprefix("student.") for name in own if name.startswith("student.") and name not in fitting)
-    for name in fresh:
+    for name in set(fresh) - leave:
         fitting[f"teacher.{name}"] = own[f"student.{name}"]
     model.load_state_dict(fitting, strict=False)
     return fresh

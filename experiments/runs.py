@@ -16,6 +16,15 @@ DATASET_NAME = "dataset.json"
 TRUTH_NAME = "annotations/train_unlabeled_truth.json"
 WEIGHTS_NAME = "weights.pth"
 BURN_IN_STUDY = "burn-in"
+FROM_BURN_IN = (
+    "model.detector.backbone.mvvit.spatial",
+    "model.detector.rpn_head.anchor_generator.type",
+    "custom_hooks.0.swapped",
+    "model.detector.roi_head.bbox_head.loss_cls.type",
+    "model.detector.backbone.mvvit.trained",
+    "model.detector.backbone.mvvit.pooling_start",
+)
+"""Settings that make another system of the detector from the start: a change of them reaches the burn-in of a run too."""
 
 
 def run_folder(*, runs_root: Path, study: str, arm: str, seed: int) -> Path:
@@ -28,15 +37,30 @@ def burn_in_name(config: str, identity: str) -> str:
     return f"{Path(config).stem}-{identity}"
 
 
+def followed(delta: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's changes its burn-in follows, :data:`FROM_BURN_IN`; by the others, all runs share one burn-in."""
+    return {path: value for path, value in delta.items() if path in FROM_BURN_IN}
+
+
 def burn_in_folder(
-    *, config: str, delta: Mapping[str, Any], seed: int, split: int, data_fingerprint: str, runs_root: Path
+    *,
+    config: str,
+    burn_in: Mapping[str, Any],
+    delta: Mapping[str, Any],
+    seed: int,
+    split: int,
+    data_fingerprint: str,
+    runs_root: Path,
 ) -> tuple[Path, str]:
-    """Folder and identity of the burn-in that a config's runs continue from, trained or not.
+    """Folder and identity of the burn-in that a run continues from, trained or not.
 
     Args:
-        delta: the config's ``burn_in``; changes to the rest of the config do not reach a burn-in.
+        burn_in: as the config has it.
+        delta: of the run; see :func:`followed`.
     """
-    identity = run_identity(config=config, delta=delta, seed=seed, split=split, data_fingerprint=data_fingerprint)
+    identity = run_identity(
+        config=config, delta={**burn_in, **followed(delta)}, seed=seed, split=split, data_fingerprint=data_fingerprint
+    )
     return run_folder(runs_root=runs_root, study=BURN_IN_STUDY, arm=burn_in_name(config, identity), seed=seed), identity
 
 

@@ -34,6 +34,7 @@ from experiments.runs import (
     burn_in_name,
     completed_record,
     default_split,
+    followed,
     read_dataset,
     run_folder,
     run_identity,
@@ -75,7 +76,8 @@ def train_run(
     """Train one arm, or return the record of the identical run that is completed already.
 
     An interrupted run continues from its last checkpoint. The burn-in that the config asks for is trained first, unless
-    it is there already; it is shared by all the arms of one config, data set, seed and split. Where another process trains
+    it is there already; it is shared by all the arms of one config, data set, seed and split, but for those that
+    change one of :data:`experiments.runs.FROM_BURN_IN`. Where another process trains
     the same run or burn-in, this one waits for it and takes what comes of it. Where GPU memory runs out, the run goes on
     with fewer pooled MVViT tokens (``num_tokens`` in the record). What the seconds in the record count: see
     :class:`experiments.records.Record`.
@@ -183,9 +185,10 @@ class _Run:
     def title(self) -> str:
         return f"{'burn-in' if self.kind == 'burn_in' else self.arm} (seed {self.seed})"
 
-    def burn_in(self, delta: Mapping[str, Any]) -> "_Run":
-        """The burn-in that this arm continues from."""
-        return replace(self, study=BURN_IN_STUDY, levels={}, delta=dict(delta), own_folder=None, kind="burn_in")
+    def burn_in(self, changes: Mapping[str, Any]) -> "_Run":
+        """The burn-in that this arm continues from, by what the config changes for one and what of the arm's it follows."""
+        delta = {**changes, **followed(self.delta)}
+        return replace(self, study=BURN_IN_STUDY, levels={}, delta=delta, own_folder=None, kind="burn_in")
 
 
 def _train(run: _Run, harness: Clock) -> Record:

@@ -7,9 +7,10 @@ from models import operators
 
 operators.install()
 
+from models.anchors import WidthHeightAnchorGenerator  # noqa: E402
 from models.backbone import MultiViewBackbone  # noqa: E402
 from models.losses import SigmoidFocalLoss  # noqa: E402
 from models.mvvit import MVViT  # noqa: E402
 from models.soft_teacher import MultiViewSoftTeacher  # noqa: E402
 
-__all__ = ["MVViT", "MultiViewBackbone", "MultiViewSoftTeacher", "SigmoidFocalLoss"]
+__all__ = ["MVViT", "MultiViewBackbone", "MultiViewSoftTeacher", "SigmoidFocalLoss", "WidthHeightAnchorGenerator"]

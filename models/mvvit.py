@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from models.bands import in_bands
 
 SPATIAL = ("pooled", "banded")
+POOLING_STARTS = ("places", "alike")
 
 # Logit by which a query prefers its own place at the start: sharp enough to tell neighbouring places apart.
 _PLACE_LOGIT = 10.0
@@ -116,15 +117,17 @@ class LevelFusion(nn.Module):
         size: (H, W) of the level at the nominal image size; decides whether the level pools.
         tokens: K.
         band_rows: rows of a band, over all the cells; ``None`` to attend over K pooled tokens of all rows.
+        distinct: whether pooling starts at distinct places.
         views, width, heads, layers, mlp_ratio: as in :class:`MVViT`.
     """
 
     def __init__(
-        self, *, channels: int, size: tuple[int, int], tokens: int, band_rows: int | None, views: int, width: int, heads: int,
-        layers: int, mlp_ratio: float,
+        self, *, channels: int, size: tuple[int, int], tokens: int, band_rows: int | None, distinct: bool, views: int, width: int,
+        heads: int, layers: int, mlp_ratio: float,
     ) -> None:  # fmt: skip
         super().__init__()
         self.views, self.tokens, self.width, self.band_rows = views, tokens, width, band_rows
+        self.distinct = distinct
         self.pools = band_rows is None and size[0] * size[1] > tokens
         self.project = nn.Linear(channels, width)
         self.norm = nn.LayerNorm(width)
@@ -133,9 +136,10 @@ class LevelFusion(nn.Module):
         if self.pools:
             # A query meets the key of its own place with the logit |query| * |code| / sqrt(width / heads) / heads per head.
             scale = _PLACE_LOGIT * 2 * math.sqrt(heads / width)
-            self.queries = nn.Parameter(scale * position_codes(spread_places(tokens, *size), width))
-            self.pool = Attention(width, heads, places=True)
-            self.unpool = Attention(width, heads, places=True)
+            start = scale * position_codes(spread_places(tokens, *size), width)
+            self.queries = nn.Parameter(start if distinct else 0.02 * torch.randn(tokens, width))
+            self.pool = Attention(width, heads, places=distinct)
+            self.unpool = Attention(width, heads, places=distinct)
         self.layers = nn.ModuleList(EncoderLayer(width, heads, mlp_ratio) for _ in range(layers))
         self.out_norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, channels)
@@ -170,8 +174,8 @@ class LevelFusion(nn.Module):
         if pooling:
             queries = self.queries.to(x)
             tokens = self.pool(queries.expand(len(x), -1, -1), placed, content)  # (B*V, K, D)
-            # The places of pooled tokens are those of their queries, at the scale of the codes.
-            tokens = tokens + F.normalize(queries, dim=-1) * math.sqrt(self.width / 2)
+            if self.distinct:  # the places of pooled tokens are those of their queries, at the scale of the codes
+                tokens = tokens + F.normalize(queries, dim=-1) * math.sqrt(self.width / 2)
         else:
             tokens = placed
         group = tokens.unflatten(0, (-1, self.views)) + self.view_embedding.to(x)  # (B, V, K, D)
@@ -208,6 +212,10 @@ class MVViT(BaseModule):
         reference_tokens: the H*W of the first level at which ``num_tokens`` is quoted. At other image sizes K keeps the
             same share of the first level, so that K=1024 means the same at every scale. ``None`` takes K literally.
         num_heads, num_layers, mlp_ratio: of the transformer encoder.
+        pooling_start: ``places``, or the fault ``alike``, to be measured: queries near zero and usual query and key layers, so
+            that every query attends to all of the map and every pooled token is its mean. Without effect in bands.
+        trained: ``False`` is the fault of layers made in the first forward pass, to be measured: nothing here gets a gradient, and
+            teacher and student start apart (:meth:`models.soft_teacher.MultiViewSoftTeacher.drawn_apart`).
         with_checkpoint: recompute activations in the backward pass: less memory, more time.
     """
 
@@ -226,6 +234,8 @@ class MVViT(BaseModule):
         num_heads: int = 4,
         num_layers: int = 1,
         mlp_ratio: float = 2.0,
+        pooling_start: Literal["places", "alike"] = "places",
+        trained: bool = True,
         with_checkpoint: bool = False,
     ) -> None:
         super().__init__()
@@ -240,22 +250,27 @@ class MVViT(BaseModule):
             )
         if spatial not in SPATIAL:
             raise ValueError(f"mvvit.spatial is {spatial!r}: choose {' or '.join(SPATIAL)}.")
+        if pooling_start not in POOLING_STARTS:
+            raise ValueError(f"mvvit.pooling_start is {pooling_start!r}: choose {' or '.join(POOLING_STARTS)}.")
         if min(num_views, num_tokens, num_layers, band_rows) < 1:
             raise ValueError("mvvit.num_views, num_tokens, num_layers and band_rows must be at least 1.")
         sizes = [(math.ceil(image_size[0] / s), math.ceil(image_size[1] / s)) for s in strides]
         share = 1.0 if reference_tokens is None else sizes[0][0] * sizes[0][1] / reference_tokens
         tokens = max(1, round(num_tokens * share))
         self.num_views = num_views
+        self.trained = trained
         self.with_checkpoint = with_checkpoint
         banded = spatial == "banded"
         self.tokens_per_level = [h * w if banded else min(tokens, h * w) for h, w in sizes]
         self.levels = nn.ModuleList(
             LevelFusion(
-                channels=channels, size=size, tokens=tokens, band_rows=band_rows if banded else None, views=num_views,
-                width=embed_dims, heads=num_heads, layers=num_layers, mlp_ratio=mlp_ratio,
+                channels=channels, size=size, tokens=tokens, band_rows=band_rows if banded else None,
+                distinct=pooling_start == "places", views=num_views, width=embed_dims, heads=num_heads, layers=num_layers,
+                mlp_ratio=mlp_ratio,
             )
             for channels, size in zip(in_channels, sizes, strict=True)
         )  # fmt: skip
+        self.requires_grad_(trained)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Maps of the levels, each (B*V, C_l, H_l, W_l) with the views of a group next to each other; shapes are kept."""

@@ -1,5 +1,6 @@
 """Soft Teacher over groups of views."""
 
+from collections.abc import Mapping, Set
 from typing import Any
 
 import torch
@@ -7,6 +8,8 @@ from mmdet.models.detectors import SoftTeacher
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
+
+from models.mvvit import MVViT
 
 
 @MODELS.register_module()
@@ -20,9 +23,22 @@ class MultiViewSoftTeacher(SoftTeacher):
     """
 
     def init_weights(self) -> None:
-        """Initialise the student and copy it to the teacher."""
+        """Initialise the student and copy it to the teacher, but for what is drawn apart."""
         self.student.init_weights()
-        self.teacher.load_state_dict(self.student.state_dict())
+        apart = self.drawn_apart()
+        self.teacher.load_state_dict({**self.student.state_dict(), **_only(self.teacher.state_dict(), apart)})
+
+    def drawn_apart(self) -> set[str]:
+        """Names, in student and teacher, of what is never trained and drawn by each for itself: MVViT's with ``trained=False``.
+
+        Weights that a run continues from do not reach it either, as they would not reach layers that are not made yet.
+        """
+        return {
+            f"{place}.{name}"
+            for place, module in self.student.named_modules()
+            if isinstance(module, MVViT) and not module.trained
+            for name in module.state_dict()
+        }
 
     def train(self, mode: bool = True) -> "MultiViewSoftTeacher":
         """Training mode for the student alone: a teacher in training mode would drift in its running statistics."""
@@ -114,6 +130,10 @@ class MultiViewSoftTeacher(SoftTeacher):
             sums[f"{name}_per_view"] = counts.sum()
             sums |= {f"{name}_per_view_{label}": count for label, count in enumerate(counts)}
         return {name: total / len(samples) for name, total in sums.items()}
+
+
+def _only(state: Mapping[str, Tensor], names: Set[str]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if name in names}
 
 
 def view_order(teacher_ids: list[int], student_ids: list[int]) -> list[int]:

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from ablations.factors import FACTOR_NAMES
+from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, GROUPS
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_there_is_a_make_target_for_every_factor() -> None:
-    match = re.search(r"^FACTORS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert match is not None
-    assert tuple(match[1].split()) == FACTOR_NAMES
+    for variable, names in (("FACTORS", FACTOR_NAMES), ("FURTHER", (*FURTHER_NAMES, *(GROUPS.keys() - {"all"})))):
+        match = re.search(rf"^{variable} := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert match is not None
+        assert tuple(match[1].split()) == names
+    said = subprocess.run(
+        ["make", "-n", "ablation-banded"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "run --design alone --factors banded --scale cpu" in said
 
 
 def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:

@@ -22,7 +22,7 @@ def limits_of(arms: Sequence[Levels]) -> list[str]:
         together = [pair for pair in combinations(factors, 2) if any(_on(arm, pair) for arm in arms)]
         if not together:
             clauses.append("whether improvements help each other, since no arm switches two of them on")
-        elif len({tuple(arm[name] for name in factors) for arm in arms}) < 2 ** len(factors):
+        elif len({tuple(arm.get(name, "off") for name in factors) for arm in arms}) < 2 ** len(factors):
             clauses.append("every interaction apart from the others, since not all combinations have results")
     return clauses
 
@@ -42,15 +42,15 @@ def effects_placeholder(arms: Sequence[Levels]) -> Section:
 
 
 def _switched(arms: Sequence[Levels]) -> list[str]:
-    """Factors that are off in one arm and on in another."""
+    """Factors that are off in one arm, which then may leave them out, and on in another."""
     names = dict.fromkeys(name for arm in arms for name in arm)
-    return [name for name in names if {arm.get(name) for arm in arms} >= {"off", "on"}]
+    return [name for name in names if {arm.get(name, "off") for arm in arms} >= {"off", "on"}]
 
 
 def _pairs(arms: Sequence[Levels], factor: str) -> bool:
     """Whether two arms differ in ``factor`` alone."""
-    rest = [(arm.get(factor), {name: level for name, level in arm.items() if name != factor}) for arm in arms]
-    return any(a[0] != b[0] and a[1] == b[1] for a, b in combinations(rest, 2))
+    on = [{name for name, level in arm.items() if level == "on"} for arm in arms]
+    return any(a ^ b == {factor} for a, b in combinations(on, 2))
 
 
 def _on(arm: Levels, pair: tuple[str, str]) -> bool:

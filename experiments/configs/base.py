@@ -48,6 +48,8 @@ detector = dict(
             num_heads=4,
             num_layers=1,
             mlp_ratio=2.0,
+            pooling_start="places",
+            trained=True,
             with_checkpoint=False,
         ),
     ),
@@ -230,7 +232,7 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
 custom_hooks = [
-    dict(type="MultiViewMeanTeacherHook", momentum=0.001),  # teacher = 0.999 teacher + 0.001 student
+    dict(type="MultiViewMeanTeacherHook", momentum=0.001, swapped=False),  # teacher = 0.999 teacher + 0.001 student
 ]
 env_cfg = dict(
     cudnn_benchmark=False,

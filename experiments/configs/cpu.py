@@ -58,7 +58,7 @@ param_scheduler = [
 ]
 default_hooks = dict(checkpoint=dict(interval=50), logger=dict(interval=10))
 custom_hooks = [
-    dict(type="MultiViewMeanTeacherHook", momentum=0.01),
+    dict(type="MultiViewMeanTeacherHook", momentum=0.01, swapped=False),
 ]
 burn_in = {
     "train_cfg.max_iters": 1000,

@@ -46,7 +46,7 @@ param_scheduler = [
 ]
 default_hooks = dict(checkpoint=dict(interval=250), logger=dict(interval=50))
 custom_hooks = [
-    dict(type="MultiViewMeanTeacherHook", momentum=0.002),
+    dict(type="MultiViewMeanTeacherHook", momentum=0.002, swapped=False),
 ]
 burn_in = {
     "train_cfg.max_iters": 2000,

@@ -1,12 +1,13 @@
 """Checks of anchors against the labelled boxes. Torch-free."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from experiments.doctor.anchors import AnchorGrid, Coverage, cover, ratio_sets, read_grid
+from experiments.doctor.anchors import AnchorGrid, Coverage, cover, ratio_sets, ratios_to, read_grid, read_ratios
 from experiments.doctor.case import Case, Check
 from experiments.doctor.findings import Finding
 
@@ -52,10 +53,7 @@ def coverage_findings(case: Case) -> list[Finding]:
     left = [name for name in poor if fitted.of_class[name][0] < LEAST_COVERED]
     remedies = []
     if helped:
-        remedies.append(
-            f"for {_and(helped)} set model.detector.rpn_head.anchor_generator.ratios to {_list(fitted.ratios)} (height / width, "
-            f"fitted)"
-        )
+        remedies.append(f"for {_and(helped)} set {ratios_to(fitted.ratios, _generator(case))} (height / width, fitted)")
     if left:
         remedies.append(
             f"for {_and(left)} change model.detector.rpn_head.anchor_generator.scales: the root of a box's area is {low:.0f} to "
@@ -91,8 +89,8 @@ def convention_findings(case: Case) -> list[Finding]:
         f"ratios make {kinds[1]} anchors: ratios are height / width.",
         f"Boxes with an anchor above IoU 0.5 / 0.7: {_pair(configured.overall)} % with {_list(configured.ratios)}, "
         f"{_pair(other.overall)} % with the same ratios read as width / height.",
-        f"Set model.detector.rpn_head.anchor_generator.ratios to {_list(other.ratios)}: {gain * 100:.1f} points more of "
-        f"the boxes then have an anchor above IoU 0.7.",
+        f"Set {ratios_to(other.ratios, _generator(case))}: {gain * 100:.1f} points more of the boxes then have an anchor above "
+        f"IoU 0.7.",
     )]  # fmt: skip
 
 
@@ -114,11 +112,15 @@ def coverage_table(sets: Sequence[Coverage]) -> Table:
 
 
 def _grid(case: Case) -> AnchorGrid:
-    return read_grid(case.settings.model.detector.rpn_head.anchor_generator, case.size)
+    return read_grid(_generator(case), case.size)
 
 
 def _ratios(case: Case) -> tuple[float, ...]:
-    return tuple(float(ratio) for ratio in case.settings.model.detector.rpn_head.anchor_generator.ratios)
+    return read_ratios(_generator(case))
+
+
+def _generator(case: Case) -> Any:
+    return case.settings.model.detector.rpn_head.anchor_generator
 
 
 def _pair(shares: tuple[float, ...]) -> str:

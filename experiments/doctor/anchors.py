@@ -19,6 +19,7 @@ PLAN_RATIOS = (0.2, 0.35, 0.45, 0.55, 0.65, 1.0, 2.0)  # as the plan lists them
 LEVELS = (0.5, 0.7)  # IoU that coverage is told at
 
 _READ = {"type", "ratios", "scales", "strides"}
+_WIDTH_HEIGHT = "WidthHeightAnchorGenerator"  # ours: mmdet's, with ratios that are width / height
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,32 @@ class Coverage:
 
 
 def read_grid(generator: Mapping[str, Any], size: tuple[int, int]) -> AnchorGrid:
-    """The grid of an ``AnchorGenerator`` config.
+    """The grid of the config of an ``AnchorGenerator``, or of ours that reads ratios the other way round.
 
     Raises:
         UserError: it is another generator, or has settings besides ratios, scales and one stride per level.
     """
     strides = generator.get("strides", [])
     other = sorted(set(generator) - _READ)
-    plain = generator.get("type") == "AnchorGenerator" and not other and "scales" in generator
+    plain = generator.get("type") in ("AnchorGenerator", _WIDTH_HEIGHT) and not other and "scales" in generator
     if not plain or not all(isinstance(stride, int) for stride in strides):
         raise UserError(
             f"The anchors of {generator.get('type')} with {', '.join(other) or 'these settings'} are not known to the doctor: "
             f"it reads an AnchorGenerator's ratios, scales and strides."
         )
     return AnchorGrid(tuple(strides), tuple(float(scale) for scale in generator["scales"]), (size[0], size[1]))
+
+
+def read_ratios(generator: Mapping[str, Any]) -> tuple[float, ...]:
+    """The ratios of a config as height / width, whichever way round it reads them; a ratio of 0 stays 0."""
+    ratios = [float(ratio) for ratio in generator["ratios"]]
+    return tuple(1 / ratio if ratio and generator.get("type") == _WIDTH_HEIGHT else ratio for ratio in ratios)
+
+
+def ratios_to(ratios: Sequence[float], generator: Mapping[str, Any]) -> str:
+    """How to set a config's ratios to these, of height / width: ``model...ratios to [1, 2]``."""
+    to = f"model.detector.rpn_head.anchor_generator.ratios to [{', '.join(f'{ratio:g}' for ratio in ratios)}]"
+    return to + (" and its type to AnchorGenerator" if generator.get("type") == _WIDTH_HEIGHT else "")
 
 
 def anchor_sizes(ratios: Sequence[float], scales: Sequence[float], stride: int) -> Floats:

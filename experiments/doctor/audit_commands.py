@@ -107,7 +107,7 @@ def audit_run(
     groups = labelled_groups(loaded, data=data, on=on, split=split)
     if weights is None:
         weights = burn_in_weights(
-            loaded, config=config, description=description, seed=seed, split=split, runs_root=runs_root()
+            loaded, config=config, delta=delta, description=description, seed=seed, split=split, runs_root=runs_root()
         )
         if weights is None:
             raise UserError(

@@ -32,6 +32,7 @@ class Case:
 
     Attributes:
         config: name or path of the config.
+        delta: its changes, dotted paths -> values.
         settings: the config with its changes, fitted to the data.
         unchanged: the config without changes, fitted to the data.
         description: of the data set, as :func:`experiments.runs.read_dataset` gives it.
@@ -43,6 +44,7 @@ class Case:
     """
 
     config: str
+    delta: Mapping[str, Any]
     settings: Any
     unchanged: Any
     description: Mapping[str, Any]
@@ -101,7 +103,7 @@ def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, spl
             "build", "error", f"The model or its optimiser cannot be built: {error}", f"Building raised {type(error).__name__}.",
             f"Correct the changed settings; `python -m experiments config {config}` prints those of the config.",
         ))  # fmt: skip
-    case = Case(config, settings, unchanged, description, data, seed, split, groups, model, optimizer)
+    case = Case(config, delta, settings, unchanged, description, data, seed, split, groups, model, optimizer)
     return case, findings
 
 

@@ -17,8 +17,8 @@ from experiments.runs import default_split
 
 def _teacher_findings(case: Case) -> list[Finding]:
     return examine_teacher(
-        case.settings, config=case.config, description=case.description, data=case.data, seed=case.seed, split=case.split,
-        runs_root=runs_root(),
+        case.settings, config=case.config, delta=case.delta, description=case.description, data=case.data, seed=case.seed,
+        split=case.split, runs_root=runs_root(),
     )  # fmt: skip
 
 

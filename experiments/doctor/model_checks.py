@@ -76,6 +76,23 @@ def score_findings(case: Case) -> list[Finding]:
     )]  # fmt: skip
 
 
+def fusion_findings(case: Case) -> list[Finding]:
+    """Faults of MVViT that its settings ask for."""
+    fusion, path = case.settings.model.detector.backbone.mvvit, "model.detector.backbone.mvvit"
+    findings = []
+    if not fusion.get("trained", True):
+        findings.append(Finding(
+            "view fusion", "error", "MVViT is never trained, and starts apart in teacher and student.",
+            f"{path}.trained is false.", f"Set {path}.trained to true.",
+        ))  # fmt: skip
+    if fusion.get("pooling_start", "places") != "places" and fusion.get("spatial") != "banded":
+        findings.append(Finding(
+            "view fusion", "error", "MVViT's pooling queries start all alike: every pooled token is the mean of the map.",
+            f"{path}.pooling_start is {fusion.pooling_start}.", f"Set {path}.pooling_start to places.",
+        ))  # fmt: skip
+    return findings
+
+
 def token_findings(case: Case) -> list[Finding]:
     """How many tokens a defect gets at each level, beside the plan's figure."""
     assert case.model is not None
@@ -140,5 +157,6 @@ CHECKS = (
     Check("parameters in the optimiser", ("model",), parameter_findings),
     Check("first forward pass", ("model",), forward_findings),
     Check("score function", ("model",), score_findings),
+    Check("view fusion", (), fusion_findings),
     Check("tokens per defect", ("data", "model"), token_findings),
 )

@@ -32,6 +32,12 @@ def ema_findings(case: Case) -> list[Finding]:
             "error", f"{path} is {momentum:g}, but must lie above 0 and not above 0.5.",
             f"It is the student's share per step: the teacher would keep {1 - momentum:.1%} of itself.", f"Set {path} to {usual}.",
         )]  # fmt: skip
+    if hook.get("swapped", False):
+        return [_ema(
+            "error", "The teacher is a copy of the student: shares are swapped.",
+            f"custom_hooks.{found}.swapped hands {1 - momentum:g} over as the student's share per step.",
+            f"Set custom_hooks.{found}.swapped to false.",
+        )]  # fmt: skip
     steps = int(case.settings.train_cfg.max_iters) // int(hook.get("interval", 1))
     kept, half_life = (1 - momentum) ** steps, math.log(0.5) / math.log1p(-momentum)
     evidence = (

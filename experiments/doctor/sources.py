@@ -14,13 +14,27 @@ Split = Literal["train_unlabeled_truth", "val", "train_labeled"]
 
 
 def burn_in_weights(
-    settings: Any, *, config: str, description: Mapping[str, Any], seed: int, split: int, runs_root: Path
+    settings: Any,
+    *,
+    config: str,
+    delta: Mapping[str, Any],
+    description: Mapping[str, Any],
+    seed: int,
+    split: int,
+    runs_root: Path,
 ) -> Path | None:
-    """Weights of the burn-in that runs of a config continue from; ``None`` where it is not trained, or there is none."""
+    """Weights of the burn-in that runs continue from; ``None`` where it is not trained, or there is none.
+
+    Args:
+        settings: the config ``config`` with the changes ``delta``.
+        description: what :func:`experiments.runs.read_dataset` says of the data.
+        seed, split: of the burn-in.
+        runs_root: folder of all studies.
+    """
     if not settings.burn_in:
         return None
     folder, identity = burn_in_folder(
-        config=config, delta=dict(settings.burn_in), seed=seed, split=split,
+        config=config, burn_in=dict(settings.burn_in), delta=delta, seed=seed, split=split,
         data_fingerprint=description["fingerprint"], runs_root=runs_root,
     )  # fmt: skip
     return weights_in(folder) if completed_record(folder, identity) else None

@@ -16,6 +16,7 @@ def examine_teacher(
     settings: Any,
     *,
     config: str,
+    delta: Mapping[str, Any],
     description: Mapping[str, Any],
     data: Path,
     seed: int,
@@ -30,6 +31,7 @@ def examine_teacher(
     Args:
         settings: the config with its changes, fitted to the data.
         config: its name or path.
+        delta: its changes, dotted paths -> values.
         description: what :func:`experiments.runs.read_dataset` says of the data.
         data: the data set folder.
         seed, split: of the burn-in.
@@ -39,7 +41,7 @@ def examine_teacher(
         UserError: the data or the weights are faulty.
     """
     weights = burn_in_weights(
-        settings, config=config, description=description, seed=seed, split=split, runs_root=runs_root
+        settings, config=config, delta=delta, description=description, seed=seed, split=split, runs_root=runs_root
     )
     if weights is None and settings.load_from:
         weights = Path(settings.load_from)

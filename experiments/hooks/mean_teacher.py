@@ -16,17 +16,22 @@ class MultiViewMeanTeacherHook(MeanTeacherHook):
     Buffers follow too: without them a trainable BatchNorm's running statistics never reach the teacher. The library's copy
     at iteration 0 would overwrite a teacher that was loaded; here the model itself starts its teacher as a copy.
 
+    Args:
+        momentum: the student's share per step.
+        interval: iterations between steps.
+        swapped: a fault, to be measured: hand over the teacher's share, 0.999, for the student's. The teacher is then a copy.
+
     Raises:
         ValueError: momentum is above 0.5, which makes the teacher a copy of the student (0.999 is a usual mistake for 0.001).
     """
 
-    def __init__(self, *, momentum: float = 0.001, interval: int = 1) -> None:
+    def __init__(self, *, momentum: float = 0.001, interval: int = 1, swapped: bool = False) -> None:
         if not 0 < momentum <= 0.5:
             raise ValueError(
                 f"Mean teacher momentum {momentum} makes the teacher nearly a copy of the student: it is the student's share "
                 f"per step, so give {1 - momentum:.3g} to keep {momentum:.1%} of the teacher."
             )
-        super().__init__(momentum=momentum, interval=interval, skip_buffer=False)
+        super().__init__(momentum=1 - momentum if swapped else momentum, interval=interval, skip_buffer=False)
 
     def before_train(self, runner: Runner) -> None:
         """Nothing: see the class."""

@@ -55,7 +55,7 @@ class RecordHook(Hook):
         model = unwrapped(runner.model)
         if runner.iter == 0:
             if self.weights is not None:
-                self.record.fresh_weights = load_weights(model, self.weights)
+                self.record.fresh_weights = load_weights(model, self.weights, leave=model.drawn_apart())
             self.record.validations = []
         else:
             self.record.resumed_from.append(runner.iter)

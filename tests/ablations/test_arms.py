@@ -34,13 +34,32 @@ def test_name_joins_the_factors_in_table_order() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["baseline", "control", "fusion", "focal+anchors", "anchors+augmentation+pooling"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "baseline",
+        "control",
+        "fusion",
+        "focal+anchors",
+        "anchors+augmentation+pooling",
+        "banded",
+        "focal+banded+fault_ema",
+    ],
+)
 def test_name_and_arm_are_inverse(name: str) -> None:
     assert arm_from_name(name).name == name
 
 
 def test_parts_of_a_name_may_come_in_any_order() -> None:
     assert arm_from_name("pooling+focal") == arm_with(["focal", "pooling"])
+
+
+def test_further_factors_stand_in_the_levels_of_the_arms_that_have_them_on() -> None:
+    arm = arm_with(["fault_ema", "pooling", "banded"])
+    assert arm.name == "pooling+banded+fault_ema"
+    assert arm.levels == OFF | {"pooling": "on", "banded": "on", "fault_ema": "on"}
+    assert list(arm.levels)[-2:] == ["banded", "fault_ema"]
+    assert "banded" not in arm_with(["pooling"]).levels
 
 
 def test_the_control_is_the_baseline_on_labelled_groups_alone() -> None:

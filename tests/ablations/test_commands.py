@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ablations.commands import app
-from ablations.factors import FACTORS, plain
+from ablations.factor import plain
+from ablations.factors import FACTORS
+from ablations.further import FURTHER
 
 
 def test_list_json_is_the_table() -> None:
@@ -27,6 +29,18 @@ def test_list_json_is_the_table() -> None:
     assert [set(factor) for factor in factors] == [{"name", "title", "meaning", "settings"}] * 6
     listed = {s["name"]: (s["paths"], s["off"], s["on"]) for factor in factors for s in factor["settings"]}
     assert listed == {s.name: (list(s.paths), plain(s.off), plain(s.on)) for f in FACTORS for s in f.settings}
+
+
+def test_further_factors_are_listed_in_a_part_of_their_own() -> None:
+    listed = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)["further"]
+    assert [factor["name"] for factor in listed] == [factor.name for factor in FURTHER]
+    assert listed[0]["settings"] == [
+        {"name": "spatial", "paths": ["model.detector.backbone.mvvit.spatial"], "off": "pooled", "on": "banded", "search": None}
+    ]  # fmt: skip
+    plan, further = (
+        CliRunner().invoke(app, ["list"]).stdout.split("Further factors, which take part where they are named:")
+    )
+    assert "fault_" not in plan.split("focal (")[0] and "banded" in further and "custom_hooks.0.swapped" in further
 
 
 def test_list_json_of_one_setting_of_each_kind() -> None:
@@ -82,6 +96,18 @@ def test_plan_json() -> None:
         },
         "delta": {"model.detector.backbone.mvvit.num_tokens": 2048},
     }
+
+
+def test_plan_of_the_six_and_a_further_factor(tmp_path: Path) -> None:
+    options = ["plan", "--design", "factorial", "--factors", "banded,focal", "--runs-root", str(tmp_path)]
+    planned = json.loads(CliRunner().invoke(app, [*options, "--json"]).stdout)
+    assert planned["factors"] == ["focal", "banded"]
+    assert [arm["name"] for arm in planned["arms"]] == ["baseline", "focal", "banded", "focal+banded"]
+    assert [effect["effect"] for effect in planned["estimability"]["effects"]] == ["focal", "banded", "focal:banded"]
+    lines = [" ".join(line.split()) for line in CliRunner().invoke(app, options).stdout.splitlines()]
+    assert "banded · · · · · · on 1" in lines
+    assert "2 on on · · · · · on 4" in lines
+    assert "Every combination is trained: each main effect and each interaction can be told from all others." in lines
 
 
 def test_plan_tells_arms_aliases_cost_and_what_would_be_found(tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablations.arms import arm_with
 from ablations.designs import DESIGNS, arms_of
-from ablations.factors import COLOUR, FACTOR_NAMES, FACTORS, plain, select
+from ablations.factor import plain
+from ablations.factors import COLOUR, FACTOR_NAMES, FACTORS, FURTHER_NAMES, select
+from ablations.further import FURTHER
 from ablations.space import SPACES, distributions, suggest, translate
 from experiments.config import import_components, leaf_paths, load_config, to_json
+from experiments.records import read_record
+from experiments.runs import FROM_BURN_IN, followed
 
 Build = Callable[..., Any]
 SCALES = ("tiny", "cpu", "gpu", "paper")
@@ -31,7 +36,7 @@ def at(tree: Any, dotted: str) -> Any:
 @pytest.mark.parametrize("scale", SCALES)
 def test_off_is_the_baseline_of_every_scale(scale: str) -> None:
     baseline = resolved(scale)
-    for factor in FACTORS:
+    for factor in (*FACTORS, *FURTHER):
         for setting in factor.settings:
             for path in setting.paths:
                 assert at(baseline, path) == plain(setting.off), path
@@ -46,6 +51,20 @@ def test_an_arm_differs_from_the_baseline_in_its_declared_paths_alone(scale: str
         changed = resolved(scale, arm.delta)
         paths = set(leaf_paths(baseline)) | set(leaf_paths(changed))
         assert {path for path in paths if at(baseline, path) != at(changed, path)} == set(arm.delta)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_an_arm_of_further_factors_differs_in_its_declared_paths_alone(scale: str) -> None:
+    baseline = resolved(scale)
+    for arm in arms_of("alone,leave-one-out", select(FURTHER_NAMES)):
+        changed = resolved(scale, arm.delta)
+        paths = set(leaf_paths(baseline)) | set(leaf_paths(changed))
+        assert {path for path in paths if at(baseline, path) != at(changed, path)} == set(arm.delta)
+
+
+def test_a_burn_in_follows_the_further_factors_and_none_of_the_plans() -> None:
+    assert set(FROM_BURN_IN) == set(arm_with(FURTHER_NAMES).delta)
+    assert followed(arm_with(FACTOR_NAMES).delta) == {}
 
 
 def test_colour_stands_in_the_labelled_and_the_unlabelled_students_pipeline() -> None:
@@ -127,6 +146,74 @@ def test_pooling_doubles_the_tokens_where_there_are_enough(build_model: Build) -
     assert on.backbone.mvvit.tokens_per_level == [51, 51, 18]
 
 
+def test_banded_fuses_all_tokens_in_bands(build_model: Build) -> None:
+    off, on = (student.backbone.mvvit for student in both(build_model, "banded"))
+    assert [level.band_rows for level in off.levels] == [None] * 3
+    assert [level.band_rows for level in on.levels] == [4] * 3
+    assert (on.tokens_per_level, any(level.pools for level in on.levels)) == ([288, 72, 18], False)
+
+
+@pytest.mark.parametrize(
+    ("other", "ratios"), [((), [0.5, 1, 2, 2.86, 5]), (("anchors",), [0.5, 1, 1.54, 1.82, 2.22, 2.86, 5])]
+)
+def test_tall_anchors_are_one_over_the_ratio_as_high_as_wide(
+    other: tuple[str, ...], ratios: list[float], build_model: Build
+) -> None:
+    student = build_model(delta=arm_with(["tall_anchors", *other]).delta).student
+    boxes = student.rpn_head.prior_generator.base_anchors[0]
+    widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    assert sorted({round(float(r), 2) for r in heights / widths}) == ratios
+
+
+def test_the_fault_of_the_average_makes_the_teacher_a_copy_at_every_scale() -> None:
+    import models  # noqa: F401
+    from experiments.hooks.mean_teacher import MultiViewMeanTeacherHook
+
+    shares = {}
+    for scale in SCALES:
+        hooks = [load_config(scale, arm_with(on).delta).custom_hooks[0] for on in ((), ("fault_ema",))]
+        off, on = (MultiViewMeanTeacherHook(**{k: v for k, v in hook.items() if k != "type"}) for hook in hooks)
+        assert on.momentum == 1 - off.momentum
+        shares[scale] = on.momentum
+    assert shares == {"tiny": 0.99, "cpu": 0.99, "gpu": 0.998, "paper": 0.999}
+
+
+def test_the_fault_of_the_softmax_has_one_output_more_and_no_activation_of_its_own(build_model: Build) -> None:
+    off, on = (student.roi_head.bbox_head for student in both(build_model, "fault_softmax"))
+    assert [(head.fc_cls.out_features, head.custom_activation) for head in (off, on)] == [(5, True), (6, False)]
+    assert (on.loss_cls.use_sigmoid, on.loss_cls.gamma, on.loss_cls.loss_weight) == (True, 2.5, 2.0)
+
+
+def test_the_fault_of_untrained_fusion_draws_teacher_and_student_apart(build_model: Build) -> None:
+    import torch
+
+    for on, alike in (((), True), (("fault_untrained",), False)):
+        model = build_model(delta=arm_with(on).delta)
+        for name, value in model.teacher.named_parameters():  # as if each had drawn its own
+            if name.startswith("backbone.mvvit."):
+                value.data.add_(0.5)
+        model.init_weights()
+        teacher, student = model.teacher.state_dict(), model.student.state_dict()
+        fusion = {name for name in student if name.startswith("backbone.mvvit.")}
+        assert {name for name in student if not torch.equal(teacher[name], student[name])} == (
+            set() if alike else fusion
+        )
+        assert model.drawn_apart() == (set() if alike else fusion)
+        assert {name for name, p in model.student.named_parameters() if not p.requires_grad} == (
+            set() if alike else fusion
+        )
+
+
+def test_the_fault_of_pooling_starts_its_queries_alike(build_model: Build) -> None:
+    import torch
+
+    off, on = (student.backbone.mvvit.levels[0] for student in both(build_model, "fault_pooling"))
+    assert off.queries.std() > 1 and on.queries.std() < 0.05
+    for level, places in ((off, True), (on, False)):
+        for attention in (level.pool, level.unpool):
+            assert all(torch.equal(one.weight, torch.eye(32)) == places for one in (attention.query, attention.key))
+
+
 @pytest.fixture
 def losses_of(build_model: Build, tiny_batch: Build, teach: Build) -> Build:
     """Losses of one batch under a delta; what a model shares with the baseline is alike, so the delta alone differs."""
@@ -148,7 +235,10 @@ def losses_of(build_model: Build, tiny_batch: Build, teach: Build) -> Build:
     return losses
 
 
-@pytest.mark.parametrize("factor", [name for name in FACTOR_NAMES if name != "augmentation"])
+NO_LOSS = ("augmentation", "fault_ema", "fault_untrained")  # pipelines, the hook, and gradients, see above
+
+
+@pytest.mark.parametrize("factor", [name for name in (*FACTOR_NAMES, *FURTHER_NAMES) if name not in NO_LOSS])
 def test_each_model_factor_changes_the_loss_of_the_same_batch(factor: str, losses_of: Build) -> None:
     scores = [0.45] if factor == "pseudo_labels" else None  # one box that only the lower threshold keeps
     off, on = (losses_of(delta, scores)["loss"] for delta in ({}, arm_with([factor]).delta))
@@ -251,3 +341,57 @@ def test_a_rise_keeps_other_boxes_in_its_own_loss(
         assert (earlier[changes] == later[changes]) == (before == after)
         assert earlier[stays] == later[stays]
         assert earlier["pseudo_boxes_per_view"] == later["pseudo_boxes_per_view"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all: what two arms share is trained once."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def is_at_fault(factor: str, weights: dict[str, Any]) -> bool:
+    """Whether trained weights of teacher and student show that a further factor was on from their start."""
+    import torch
+
+    level = "backbone.mvvit.levels.0"
+    queries = weights.get(f"student.{level}.queries")
+    shared = [name.removeprefix("student.") for name in weights if name.startswith("student.")]
+    apart = [
+        name for name in shared if not torch.allclose(weights[f"teacher.{name}"], weights[f"student.{name}"], atol=1e-3)
+    ]
+    return {
+        "banded": lambda: queries is None,
+        "tall_anchors": lambda: True,  # weights do not tell
+        "fault_ema": lambda: not apart,
+        "fault_softmax": lambda: len(weights["student.roi_head.bbox_head.fc_cls.weight"]) == 6,
+        # A bias that starts at 0 has stayed there.
+        "fault_untrained": lambda: (
+            bool((weights[f"student.{level}.out.bias"] == 0).all()) and f"{level}.project.bias" in apart
+        ),
+        "fault_pooling": lambda: bool(queries.std() < 0.05),
+    }[factor]()
+
+
+@pytest.mark.parametrize("factor", ["", *FURTHER_NAMES])
+def test_an_arm_of_a_further_factor_trains_on_a_burn_in_that_has_it_too(
+    factor: str, tiny_data: Path, runs: Path
+) -> None:
+    import torch
+
+    from experiments.train import train_run
+
+    arm = arm_with([factor] if factor else ())
+    record = train_run(
+        config="tiny", study="s", arm=arm.name, levels=arm.levels, delta=arm.delta, data=tiny_data, runs_root=runs,
+        progress=False,
+    )  # fmt: skip
+    assert (record.status, record.reason) == ("completed", None)
+    burn_ins = {one.identity: folder for folder in (runs / "burn-in").iterdir() for one in [read_record(folder)]}
+    burn_in = read_record(burn_ins[record.burn_in or ""])
+    assert burn_in.delta == {**load_config("tiny").burn_in, **arm.delta}
+    fusion = [name for name in record.fresh_weights if name.startswith("backbone.mvvit.")]
+    assert record.fresh_weights == fusion and bool(fusion) == (factor == "fault_untrained")
+    for folder in (burn_ins[burn_in.identity], runs / "s" / f"{arm.name}-seed0"):
+        weights = torch.load(folder / "weights.pth", weights_only=True)
+        for other in FURTHER_NAMES:
+            assert is_at_fault(other, weights) == (other == factor) or other == "tall_anchors", (folder.name, other)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from ablations.factors import COLOUR, FACTORS, Choice, Level, Range, delta, plain, select
+from ablations.factor import Choice, Level, Range, plain
+from ablations.factors import COLOUR, FACTOR_NAMES, FACTORS, FURTHER_NAMES, delta, select
+from ablations.further import FURTHER
 from experiments.errors import UserError
 
 PLAN: dict[str, dict[str, tuple[Any, Any]]] = {  # factor -> setting -> (off, on)
@@ -155,3 +157,41 @@ def test_select_keeps_table_order_and_each_once() -> None:
 def test_select_refuses(names: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         select(names)
+
+
+MVVIT = "model.detector.backbone.mvvit"
+FURTHER_DELTAS: dict[str, dict[str, Any]] = {
+    "banded": {f"{MVVIT}.spatial": "banded"},
+    "tall_anchors": {"model.detector.rpn_head.anchor_generator.type": "WidthHeightAnchorGenerator"},
+    "fault_ema": {"custom_hooks.0.swapped": True},
+    "fault_softmax": {"model.detector.roi_head.bbox_head.loss_cls.type": "FocalLoss"},
+    "fault_untrained": {f"{MVVIT}.trained": False},
+    "fault_pooling": {f"{MVVIT}.pooling_start": "alike"},
+}
+
+
+def test_delta_of_each_further_factor() -> None:
+    assert {name: delta({name: "on"}) for name in FURTHER_NAMES} == FURTHER_DELTAS
+
+
+def test_all_means_the_plans_six_and_faults_those_of_its_system() -> None:
+    def names(*words: str) -> list[str]:
+        return [factor.name for factor in select(words)]
+
+    assert names("all") == list(FACTOR_NAMES) == list(PLAN)
+    assert names("faults") == ["fault_ema", "fault_softmax", "fault_untrained", "fault_pooling"]
+    assert names("fault_ema", "banded", "focal") == ["focal", "banded", "fault_ema"]
+    assert names("faults", "all", "focal") == [*FACTOR_NAMES, *names("faults")]
+    with pytest.raises(UserError, match="There is no factor 'bandet': did you mean banded"):
+        select(["bandet"])
+
+
+def test_no_further_factor_is_sampled_or_shares_a_path() -> None:
+    paths = [path for f in (*FACTORS, *FURTHER) for s in f.settings for path in s.paths]
+    assert len(paths) == len(set(paths))
+    assert not any(factor.strength or setting.search for factor in FURTHER for setting in factor.settings)
+
+
+def test_tall_anchors_say_what_the_baseline_carries() -> None:
+    (tall,) = select(["tall_anchors"])
+    assert "The baseline reads them literally, since the six improvements are tested as stated." in tall.meaning

@@ -53,6 +53,17 @@ def test_what_is_trained_is_counted_and_costs_nothing(measured: Laboratory) -> N
     assert (planned.runs, planned.trained, planned.cost.hours) == (2, 2, 0.0)
 
 
+def test_further_factors_need_burn_ins_of_their_own(measured: Laboratory) -> None:
+    # Seed 0 of the baseline is there with its burn-in; each of four faults has one that is not.
+    planned = plan(request(factors="faults"))
+    assert (planned.runs, planned.trained) == (5, 1)
+    assert planned.cost.burn_in_hours == pytest.approx(4 * 600 / 3600)
+    softmax = {"model.detector.roi_head.bbox_head.loss_cls.type": "FocalLoss"}
+    add(measured, {"train_cfg.max_iters": 300, **softmax}, 0, 0.1, training=400.0, kind="burn_in")
+    assert plan(request(factors="faults")).cost.burn_in_hours == pytest.approx(3 * 600 / 3600)
+    assert plan(request(factors="fault_softmax,focal", design="factorial")).cost.burn_in_hours == 0
+
+
 def test_missing_runs_and_their_burn_ins_cost_hours(measured: Laboratory) -> None:
     planned = plan(request(seeds=2))  # focal with seed 1 is missing, and nothing says that its burn-in is there
     assert (planned.runs, planned.trained) == (4, 3)

@@ -51,6 +51,15 @@ def test_a_deeper_fusion_lists_its_new_layer(build_model: Build, weights: Path) 
     assert all(name.startswith("backbone.mvvit.levels.") and ".layers.1." in name for name in fresh)
 
 
+def test_what_is_left_stays_as_it_is_in_both_and_is_listed(build_model: Build, weights: Path) -> None:
+    model = build_model()
+    model.teacher.rpn_head.rpn_cls.bias.data.fill_(0.75)
+    assert load_weights(model, weights, leave={"rpn_head.rpn_cls.bias"}) == ["rpn_head.rpn_cls.bias"]
+    assert (model.student.rpn_head.rpn_cls.bias == 0).all()
+    assert (model.teacher.rpn_head.rpn_cls.bias == 0.75).all()
+    assert (model.student.rpn_head.rpn_cls.weight == 0.25).all()
+
+
 def test_weights_with_code_in_them_are_refused(build_model: Build, tmp_path: Path) -> None:
     torch.save({"x": Exception("code")}, tmp_path / "weights.pth")
     with pytest.raises(UserError, match=r"weights\.pth holds more than weights and could run code"):

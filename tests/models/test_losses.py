@@ -57,6 +57,29 @@ def test_the_box_head_uses_the_seam_in_training_and_prediction() -> None:
     assert found.scores.tolist() == pytest.approx([0.75, 0.5])
 
 
+def test_mmdets_plain_loss_trains_sigmoids_of_all_classes_and_the_background_but_predicts_with_a_softmax() -> None:
+    """The fault that SigmoidFocalLoss is there to mend, as the factor fault_softmax switches it on."""
+    from mmengine.config import ConfigDict
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet")
+    head = MODELS.build({
+        "type": "Shared2FCBBoxHead", "in_channels": 4, "fc_out_channels": 4, "roi_feat_size": 1, "num_classes": 2,
+        "loss_cls": {"type": "FocalLoss", "gamma": 2.5, "alpha": 0.75, "loss_weight": 2.0}, "reg_class_agnostic": True,
+    })  # fmt: skip
+    assert head.fc_cls.out_features == 3
+    # One background box, all three probabilities 0.5: the background's own sigmoid is trained up, the classes' down.
+    loss = head.loss_cls(torch.zeros(1, 3), torch.tensor([2]), avg_factor=1)
+    assert loss.item() == pytest.approx(2.0 * (0.75 + 0.25 + 0.25) * 0.5**2.5 * math.log(2))
+    # Logits log 2, 0 and 0 are the sigmoids 2/3, 1/2 and 1/2, and the softmax 1/2, 1/4 and 1/4 (of the background).
+    found = head.predict_by_feat(
+        (torch.tensor([[0.0, 0.0, 0.0, 8.0, 8.0]]),), (torch.tensor([[math.log(2), 0.0, 0.0]]),), (torch.zeros(1, 4),),
+        [{"img_shape": (16, 16), "scale_factor": (1.0, 1.0)}],
+        rcnn_test_cfg=ConfigDict(score_thr=0.05, nms={"type": "nms", "iou_threshold": 0.5}, max_per_img=10),
+    )[0]  # fmt: skip
+    assert found.scores.tolist() == pytest.approx([0.5, 0.25])
+
+
 def test_accuracy_counts_boxes_of_a_class_only() -> None:
     logits = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     accuracy = build().get_accuracy(logits, torch.tensor([0, 1, 2]))

@@ -270,3 +270,36 @@ def test_another_way_of_fusing_is_refused_and_so_is_a_band_of_no_rows() -> None:
         build(spatial="stripes")
     with pytest.raises(ValueError, match="band_rows must be at least 1"):
         banded(band_rows=0)
+
+
+# ------------------------------------------------------------------------------------------- faults that can be switched on
+def pooled(fusion: MVViT, x: Tensor) -> Tensor:
+    """The pooled tokens (views, K, D) of the first level."""
+    level = fusion.levels[0]
+    content = level.norm(level.project(x.flatten(2).transpose(1, 2)))
+    placed = content + position_codes(grid_places(*x.shape[-2:]), level.width)
+    return level.pool(level.queries.expand(len(x), -1, -1), placed, content)
+
+
+def test_queries_that_start_alike_pool_the_mean_of_the_map_whatever_k_is() -> None:
+    x = maps()[0]
+    spread = {
+        start: pooled(build(pooling_start=start, embed_dims=64), x).std(dim=1).mean() for start in ("places", "alike")
+    }
+    assert spread["alike"] < 0.02 * spread["places"]
+    alike = build(pooling_start="alike", embed_dims=64)
+    level = alike.levels[0]
+    content = level.norm(level.project(x.flatten(2).transpose(1, 2)))
+    mean = level.pool.out(level.pool.value(content.mean(dim=1)))
+    assert (pooled(alike, x) - mean[:, None]).abs().max() < 0.1 * mean.abs().max()
+    with pytest.raises(ValueError, match=r"mvvit\.pooling_start is 'zero': choose places or alike\."):
+        build(pooling_start="zero")
+
+
+def test_untrained_fusion_gets_no_gradient_and_lets_it_through() -> None:
+    fusion = build(trained=False)
+    assert not any(parameter.requires_grad for parameter in fusion.parameters())
+    x = [one.requires_grad_() for one in maps()]
+    sum(out.square().sum() for out in fusion(x)).backward()
+    assert all(one.grad is not None for one in x)
+    assert all(parameter.requires_grad for parameter in build().parameters())

@@ -48,7 +48,7 @@ def settings(data: Path, delta: dict[str, Any] | None = None) -> Any:
 
 def burn_in(data: Path, runs: Path) -> Path:
     weights = burn_in_weights(
-        load_config("tiny"), config="tiny", description=read_dataset(data), seed=0, split=0, runs_root=runs
+        load_config("tiny"), config="tiny", delta={}, description=read_dataset(data), seed=0, split=0, runs_root=runs
     )
     assert weights is not None
     return weights
@@ -58,6 +58,7 @@ def examine(data: Path, runs: Path, delta: dict[str, Any] | None = None, *, seed
     return examine_teacher(
         settings(data, delta),
         config="tiny",
+        delta=delta or {},
         description=read_dataset(data),
         data=data,
         seed=seed,
@@ -69,7 +70,13 @@ def examine(data: Path, runs: Path, delta: dict[str, Any] | None = None, *, seed
 def test_the_burn_in_that_was_trained_is_found(tiny_data: Path, runs: Path) -> None:
     assert burn_in(tiny_data, runs) == next((runs / "burn-in").iterdir()) / "weights.pth"
     other = burn_in_weights(
-        load_config("tiny"), config="tiny", description=read_dataset(tiny_data), seed=1, split=1, runs_root=runs
+        load_config("tiny"),
+        config="tiny",
+        delta={},
+        description=read_dataset(tiny_data),
+        seed=1,
+        split=1,
+        runs_root=runs,
     )
     assert other is None
 

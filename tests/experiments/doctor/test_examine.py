@@ -48,7 +48,7 @@ def test_shipped_configs_are_told_what_is_truly_so_and_nothing_else(config: str,
     assert report.passed == (
         "classes in the splits", "unlabelled groups", "smallest pseudo-box", "groups in a batch", "EMA momentum",
         "mean teacher hook", "thresholds", "learning rate", "batch", "schedule", "checkpoints", "parameters in the optimiser",
-        "first forward pass", "score function", "anchor coverage", "anchor convention",
+        "first forward pass", "score function", "view fusion", "anchor coverage", "anchor convention",
     )  # fmt: skip
 
 
@@ -72,6 +72,13 @@ def test_the_tiny_scale_on_its_own_data_is_told_that_it_is_too_small_to_learn(ti
 
 
 FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str], str]] = {
+    "shares that are swapped": ({f"{_HOOK}.swapped": True}, ("EMA momentum", "error"), "The teacher is a copy of the student"),
+    "view fusion that is not trained": (
+        {"model.detector.backbone.mvvit.trained": False}, ("view fusion", "error"), "MVViT is never trained",
+    ),
+    "pooling queries all alike": (
+        {"model.detector.backbone.mvvit.pooling_start": "alike"}, ("view fusion", "error"), "start all alike",
+    ),
     "a momentum that is the teacher's share": (
         {f"{_HOOK}.momentum": 0.999}, ("EMA momentum", "error"), "custom_hooks.0.momentum is 0.999",
     ),
@@ -180,6 +187,16 @@ def test_tall_boxes_with_wide_anchors_are_named_with_the_reading_that_helps(make
         "The boxes are tall (median width/height 0.29), but 3 of the 5 anchor ratios make wide anchors" in found[0].says
     )
     assert f"{_ANCHORS}.ratios to [0.5, 1, 2, 2.86, 5]" in found[0].remedy
+
+
+def test_anchors_of_ratios_of_width_over_height_are_read_as_such(make_data: Callable[..., Path]) -> None:
+    delta = {f"{_ANCHORS}.type": "WidthHeightAnchorGenerator"}
+    data = make_data(box=(12, 42))
+    assert beyond_the_baseline("cpu", delta, data) == []
+    configured = examine("cpu", delta, data=data).coverage[0]
+    assert configured.ratios == pytest.approx((5, 1 / 0.35, 2, 1, 0.5))
+    (found,) = beyond_the_baseline("cpu", delta, make_data(box=(42, 12)))
+    assert f"{_ANCHORS}.ratios to [0.2, 0.35, 0.5, 1, 2] and its type to AnchorGenerator" in found.remedy
 
 
 def test_wide_boxes_with_tall_anchors_are_named_too(make_data: Callable[..., Path]) -> None:

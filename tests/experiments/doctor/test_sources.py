@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,9 +51,16 @@ def test_groups_are_spread_evenly(tiny_data: Path) -> None:
 
 
 def test_a_burn_in_is_named_by_config_and_identity(tmp_path: Path) -> None:
-    folder, identity = burn_in_folder(
-        config="cpu", delta={"a": 1}, seed=3, split=2, data_fingerprint="f" * 16, runs_root=tmp_path
-    )
+    def named(burn_in: dict[str, Any], delta: dict[str, Any]) -> tuple[Path, str]:
+        return burn_in_folder(
+            config="cpu", burn_in=burn_in, delta=delta, seed=3, split=2, data_fingerprint="f" * 16, runs_root=tmp_path
+        )
+
+    folder, identity = named({"a": 1}, {})
     assert folder == tmp_path / "burn-in" / f"cpu-{identity}-seed3"
-    other = burn_in_folder(config="cpu", delta={"a": 2}, seed=3, split=2, data_fingerprint="f" * 16, runs_root=tmp_path)
-    assert other[1] != identity
+    assert named({"a": 2}, {})[1] != identity
+    assert named({"a": 1}, {"model.semi_train_cfg.cls_pseudo_thr": 0.3}) == (folder, identity)
+    banded = {"model.detector.backbone.mvvit.spatial": "banded"}
+    own = named({"a": 1}, banded)
+    assert own[1] != identity
+    assert named({"a": 1}, {**banded, "model.semi_train_cfg.cls_pseudo_thr": 0.3}) == own

@@ -55,3 +55,11 @@ def test_averaging_builds_no_graph() -> None:
     pair = Pair()
     MultiViewMeanTeacherHook().momentum_update(pair, 0.1)
     assert pair.teacher.weight.grad_fn is None
+
+
+def test_swapped_shares_make_the_teacher_a_copy_of_the_student() -> None:
+    hook = MultiViewMeanTeacherHook(momentum=0.001, swapped=True)
+    assert hook.momentum == pytest.approx(0.999)
+    pair = Pair()
+    hook.momentum_update(pair, hook.momentum)
+    assert pair.teacher.weight.tolist() == pytest.approx([0.999, 0.999])
