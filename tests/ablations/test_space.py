@@ -9,7 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial
 
-from ablations.factors import COLOUR, FACTOR_NAMES, FACTORS, Level, delta
+from ablations.factor import Level
+from ablations.factors import COLOUR, FACTOR_NAMES, FACTORS, delta
 from ablations.space import SPACES, describe_space, distributions, fixed_params, suggest, translate
 from experiments.config import load_config
 from experiments.errors import UserError
