@@ -15,12 +15,13 @@ from typer.core import TyperGroup
 
 from ablations import listing
 from ablations import plan as planning
+from ablations.capacity import choose_workers, parse_workers, this_machine
 from ablations.designs import DESIGNS
 from ablations.detail import arm_as_plain, print_arm
 from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, unknown
 from ablations.further import FURTHER
 from ablations.ledger import GRACE, Ledger
-from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, names_in, request_of
+from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, Request, names_in, request_of
 from ablations.space import SPACES
 from ablations.status import as_plain, label, status_of, status_view
 from ablations.study import begin, collect, conclude
@@ -92,6 +93,9 @@ Storage = Annotated[
     typer.Option(envvar="STORAGE", help="The ledger's database, like postgresql://user@host/name; default a file."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that train on this machine at once.")]
+WorkersOrAuto = Annotated[
+    str, typer.Option(help="Processes that train on this machine at once; auto: as many as memory and cores hold.")
+]
 Gpus = Annotated[str, typer.Option(help="Cards to pin the workers to in turn, joined by commas; default: all see all.")]
 Grace = Annotated[
     float, typer.Option(min=1, help="Seconds without a heartbeat after which a worker counts as dead; of a new study.")
@@ -150,7 +154,7 @@ def run(
     data: Data = None,
     runs_root: RunsRoot = None,
     storage: Storage = None,
-    workers: Workers = 1,
+    workers: WorkersOrAuto = "1",
     gpus: Gpus = "",
     grace: Grace = GRACE,
     memory_budget: MemoryBudget = None,
@@ -161,6 +165,7 @@ def run(
         design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
         trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
     )  # fmt: skip
+    count = parse_workers(workers)
     chosen_trackers()  # before a study is begun: a name that is none would fail each of its arms
     console = _console()
     budget_mb = parse_budget(memory_budget) if memory_budget else None
@@ -171,16 +176,18 @@ def run(
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     place = Place(request.runs_root, data_folder(request.scale, request.data), budget_mb, on_fail)
     if status.unfinished:
+        if count is None:
+            count = _chosen_workers(request, names_in(gpus), status.unfinished, console)
         options = [
             "--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root), "--on-fail", on_fail,
             *(["--memory-budget", memory_budget] if memory_budget else []),
         ]  # fmt: skip
         try:
-            if workers == 1:
+            if count == 1:
                 train_here(ledger, begun, place, gpus=names_in(gpus), console=console)
             else:
                 train_in_processes(
-                    ledger, begun, place, workers=workers, gpus=names_in(gpus), storage=storage, console=console,
+                    ledger, begun, place, workers=count, gpus=names_in(gpus), storage=storage, console=console,
                     command=[sys.executable, "-m", "ablations", "worker", "--parent", str(os.getpid()), *options],
                 )  # fmt: skip
         except KeyboardInterrupt:
@@ -296,6 +303,17 @@ def retry(
     begun = read_study(root / study)
     if begun is not None and begun.requests:
         typer.echo(f"To train them: {begun.requests[-1].command}")
+
+
+def _chosen_workers(request: Request, gpus: list[str], jobs: int, console: Console) -> int:
+    """How many workers this machine holds, said with the reason."""
+    choice = choose_workers(
+        planning.comparable_records(request), [arm.delta for arm in request.arms], this_machine(gpus), jobs=jobs,
+        sampled=request.search is not None,
+    )  # fmt: skip
+    told = f"Workers: {choice.workers}; {choice.reason}."
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    return choice.workers
 
 
 def _console() -> Console:

@@ -54,7 +54,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     """Work out the plan of a request from what lies in its runs folder."""
     fingerprint = data_fingerprint(request.scale, request.data)
     folder = data_folder(request.scale, request.data)
-    records = comparable(_records(request.runs_root), config=request.scale, data=fingerprint) if fingerprint else []
+    records = comparable_records(request)
     completed = {record.identity for record in records}
     missing: list[dict[str, Any]] = []
     wanted: set[tuple[int, str]] = set()
@@ -91,6 +91,12 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         space=tuple(describe_space(request.search.space)) if request.search else (),
         trials=trials,
     )  # fmt: skip
+
+
+def comparable_records(request: Request) -> list[Record]:
+    """The completed records, burn-ins too, of a request's scale and data; none before the data are made."""
+    fingerprint = data_fingerprint(request.scale, request.data)
+    return comparable(_records(request.runs_root), config=request.scale, data=fingerprint) if fingerprint else []
 
 
 def as_plain(plan: Plan) -> dict[str, Any]:
@@ -140,9 +146,7 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 def print_noise(request: Request, console: Console) -> None:
     """The run-to-run deviation of every class that the runs at this scale, on this data, have shown so far."""
-    fingerprint = data_fingerprint(request.scale, request.data)
-    assert fingerprint is not None
-    noise = measure_noise(comparable(_records(request.runs_root), config=request.scale, data=fingerprint))
+    noise = measure_noise(comparable_records(request))
     table = Table(
         "class", "deviation within arms", "freedom", "paired", "freedom", box=box.SIMPLE_HEAD, title_justify="left",
         title=f"Run-to-run standard deviation of AP (teacher, val) at scale {request.scale}",
