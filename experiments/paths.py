@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-CONFIGS = REPOSITORY / "experiments" / "configs"
+CONFIGS = Path(os.environ.get("CONFIGS") or REPOSITORY / "experiments" / "configs")  # the scales', by name
 
 
 def runs_root() -> Path:

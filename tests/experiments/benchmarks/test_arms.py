@@ -1,0 +1,25 @@
+"""Arms per hour and what each costs, by hand; and the shortened scale."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.arms import Round, write_config
+from experiments.config import load_config
+from experiments.runs import config_digest
+
+
+def test_a_rounds_figures() -> None:
+    # Two workers, 60 s, three arms of 20 s training and 5 s harness each: 120 s of workers' time are 40 s an arm.
+    one = Round(2, 60.0, ({"total": 20.0, "harness": 5.0},) * 3, (100.0,) * 3)
+    assert one.per_hour == pytest.approx(180)
+    assert (one.training, one.harness, one.start_up) == pytest.approx((20, 5, 15))
+
+
+def test_a_scale_is_shortened_in_its_budget_alone(tmp_path: Path) -> None:
+    write_config(tmp_path, scale="tiny", iterations=3)
+    short, own = load_config(str(tmp_path / "tiny.py")), load_config("tiny")
+    assert (short.train_cfg.max_iters, short.train_cfg.val_interval, dict(short.burn_in)) == (3, 3, {})
+    assert short.model == own.model
+    assert short.train_dataloader == own.train_dataloader
+    assert config_digest(tmp_path / "tiny.py")

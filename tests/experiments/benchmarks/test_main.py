@@ -1,0 +1,48 @@
+"""All parts in one run: what is there, what is written, what is refused."""
+
+import importlib
+import inspect
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from experiments.benchmarks import __main__ as bench
+from experiments.benchmarks.figures import Findings
+
+
+@pytest.mark.parametrize("part", bench.PARTS)
+def test_every_part_can_be_measured_quickly(part: str) -> None:
+    measure = importlib.import_module(f"experiments.benchmarks.{part}").measure
+    assert list(inspect.signature(measure).parameters) == ["quick"]
+
+
+def test_figures_are_written_as_parts_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(*, quick: bool) -> Findings:
+        findings = Findings("step")
+        findings.ratio("speed", 8.0, goal=7)
+        return findings
+
+    def fail(*, quick: bool) -> Findings:
+        raise KeyboardInterrupt
+
+    parts = {"step": SimpleNamespace(measure=measure), "growth": SimpleNamespace(measure=fail)}
+    monkeypatch.setattr(bench.importlib, "import_module", lambda name: parts[name.rpartition(".")[2]])
+    monkeypatch.setattr(bench, "_machine", lambda: {"device": "none", "load": 0.0})
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(["step", "growth"], quick=True, out=tmp_path, console=Console(file=io.StringIO()))
+    written = json.loads((tmp_path / "step.json").read_text())
+    assert written["parts"][0]["ratios"][0]["verdict"] == "met"
+    assert not (tmp_path / "growth.json").exists()
+
+
+def test_an_unknown_part_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--only", "step,speed"])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert ended.value.code == 2
+    assert "there is no part speed: give some of fusion" in capsys.readouterr().err
