@@ -50,6 +50,7 @@ _PACKAGES = (
     "onedl-mmcv",
     "onedl-mmdetection",
     "pycocotools",
+    "faster-coco-eval",
     "numpy",
 )
 

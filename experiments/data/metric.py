@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 
 @METRICS.register_module()
@@ -77,25 +75,37 @@ def _view(sample: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def average_precision(views: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, float]:
-    """:func:`scores_of` views; both are as :func:`precision_of` has them."""
-    return scores_of(*precision_of(views, classes), classes)
+def average_precision(
+    views: Sequence[dict[str, Any]], classes: Sequence[str], *, reference: bool = False
+) -> dict[str, float]:
+    """:func:`scores_of` views; the arguments are as :func:`precision_of` has them."""
+    return scores_of(*precision_of(views, classes, reference=reference), classes)
 
 
-def precision_of(views: Sequence[dict[str, Any]], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def precision_of(
+    views: Sequence[dict[str, Any]], classes: Sequence[str], *, reference: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """COCO precision, at most 100 boxes a view, and how many boxes each class has.
 
     Args:
         views: one dict per image with ``image_id``, ``truth_boxes`` and ``boxes`` (n, 4) xyxy px, ``truth_labels`` and
             ``labels`` indices into ``classes``, ``scores``.
         classes: class names in label order.
+        reference: evaluate with pycocotools; else with faster-coco-eval, which is several times faster and differs in the last
+            bit at most, since it does not add 2e-16 to what it divides by.
 
     Returns:
         Precision in [0, 1], (10, 101, classes): at IoU 0.50:0.05:0.95 and recall 0.00:0.01:1.00; and numbers of boxes (classes,).
         Precision of a class without boxes means nothing.
 
-    Source: pycocotools, the reference implementation.
+    Source: pycocotools is the reference implementation; a test holds the other to it.
     """
+    if reference:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    else:
+        from faster_coco_eval import COCO
+        from faster_coco_eval import COCOeval_faster as COCOeval
     truth: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
     for view in views:
