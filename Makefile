@@ -19,6 +19,8 @@ STORAGE ?=
 TRACK ?=
 ON_FAIL ?= warn
 MEMORY_BUDGET ?=
+ONLY ?=
+QUICK ?=
 export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
 	$(if $(STUDY),--study $(STUDY)) --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
@@ -29,14 +31,14 @@ FURTHER := banded tall_anchors fault_ema fault_softmax fault_untrained fault_poo
 ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
 
 .PHONY: help setup data noise notebooks test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
-	ablation-fractional-16 study-thresholds study report dashboard sync
+	ablation-fractional-16 study-thresholds study report dashboard sync bench
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
 	@echo "                              factors: $(FACTORS)"
 	@echo "                              further: $(FURTHER)"
-	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes ($(WORKERS)), GPUS=0,1 (cards),"
+	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes|auto ($(WORKERS)), GPUS=0,1 (cards),"
 	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
 	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON)),"
 	@echo "  ON_FAIL=warn|stop|prune (what a failed gate of the checklist does; $(ON_FAIL)), MEMORY_BUDGET=32GB (default the card's),"
@@ -92,6 +94,9 @@ data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
 
 notebooks: $(READY) ## Open the notebooks in Jupyter Lab, on this machine alone
 	@$(if $(DATA),DATA="$(abspath $(DATA))") $(VENV)/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks
+
+bench: $(READY) ## Measure time and memory, each ratio beside its goal; QUICK=1 at toy size, ONLY=fusion,step
+	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 test: $(READY) ## Run the test suite
 	@$(RUN) -m pytest -n auto --dist loadfile
