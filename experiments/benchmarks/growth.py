@@ -8,6 +8,8 @@ all tokens of a group grows with the square of V*K whatever the kernel; its memo
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -66,11 +68,10 @@ def measure(*, quick: bool) -> Findings:
 
 
 def _along(findings: Findings, child: Child, name: str, field: str, sizes: list[int], base: Case) -> None:
-    from dataclasses import replace
-
     seconds, memory, done = [], [], []
     for size in sizes:
-        case = replace(base, **{field: size})
+        change: dict[str, Any] = {field: size}
+        case = replace(base, **change)
         try:
             child.call(run_case, case, 1)  # warms up
             found = child.call(run_case, case, 2)

@@ -35,7 +35,8 @@ def matrix_bytes(images: int, *, cells: int, tokens: int, views: int, heads: int
     return size * (2 * pooling + layers * encoding + 2 * max(pooling, encoding))
 
 
-def _fuse(level: LevelFusion, x: Tensor) -> Tensor:
+def _fuse(level: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(level, LevelFusion)
     images, _, height, width = x.shape
     cells = x.flatten(2).transpose(1, 2)
     codes = position_codes(grid_places(height, width, x.device), level.width).to(x)
@@ -58,10 +59,12 @@ def _fuse(level: LevelFusion, x: Tensor) -> Tensor:
     return x + _linear(level.out, group).transpose(1, 2).reshape(x.shape)
 
 
-def _encode(layer: EncoderLayer, x: Tensor) -> Tensor:
+def _encode(layer: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(layer, EncoderLayer)
     normal = _normal(layer.attention_norm, x)
     x = x + _attend(layer.attention, normal, normal, normal)
-    first, _, second = layer.mlp
+    first, second = layer.mlp[0], layer.mlp[2]
+    assert isinstance(first, nn.Linear) and isinstance(second, nn.Linear)
     return x + _linear(second, F.gelu(_linear(first, _normal(layer.mlp_norm, x))))
 
 

@@ -178,7 +178,7 @@ def measure(*, quick: bool) -> Findings:
             peaks[case] = findings.add(f"{scale}: {case}, peak above weights and batch", "MiB", *_max(samples, 0))
             whole[case] = findings.add(f"{scale}: {case}, peak in all", "MiB", *_max(samples, 1))
     here = is_here("H200")
-    goal = {"where": "H200, paper", "here": here and scale == "paper"}
+    goal: dict[str, Any] = {"where": "H200, paper", "here": here and scale == "paper"}
     fused, plain, single = CASES
     findings.ratio(f"{scale}: plain / fused, time", quotient(seconds.get(plain), seconds.get(fused)), goal=5, **goal)
     findings.ratio(
