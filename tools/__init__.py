@@ -1,0 +1,1 @@
+"""What looks after the repository itself: its reference pages, its dependencies. Not part of the installed package."""
