@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 # Settings that a run decides itself; as a change they would be accepted and do nothing.
-_SET_BY_PROGRAM = {
+SET_BY_PROGRAM = {
     "train_dataloader.dataset.data_root": "give the data set folder with --data",
     "val_dataloader.dataset.data_root": "give the data set folder with --data",
     "train_dataloader.dataset.split": "use --split",
@@ -89,8 +89,8 @@ def set_path(config: Any, dotted: str, value: Any) -> None:
     """
     parent, key = None, ""
     node = config
-    if dotted in _SET_BY_PROGRAM:
-        raise UserError(f"{dotted} is set by the program: {_SET_BY_PROGRAM[dotted]}.")
+    if dotted in SET_BY_PROGRAM:
+        raise UserError(f"{dotted} is set by the program: {SET_BY_PROGRAM[dotted]}.")
     for part in dotted.split("."):
         parent, key = node, part
         try:

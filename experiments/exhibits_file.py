@@ -15,6 +15,7 @@ class Exhibits(BaseModel):
     """What the teacher of a run does on val, with its final weights.
 
     Attributes:
+        version: of this format.
         precision: of each class with boxes, 101 fractions: precision at IoU 0.50, at recalls 0.00:0.01:1.00.
         pictures: names of JPEG files beside this one, each the views of a group with annotated boxes above the teacher's.
     """

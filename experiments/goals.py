@@ -26,8 +26,11 @@ class _Strict(BaseModel):
 class Multiples(_Strict):
     """Multiples of the measured baseline's AP that a hard class is to exceed.
 
-    ``before`` is the class's AP before the improvements (a fraction) where it is known for this very data set, as for the
-    plan's own: the multiples are then of it, and not of what is measured.
+    Attributes:
+        conservative: the lesser aim.
+        optimistic: the greater one.
+        before: the class's AP before the improvements (a fraction) where it is known for this very data set, as for the plan's
+            own: the multiples are then of it, and not of what is measured.
     """
 
     conservative: Multiple
@@ -42,10 +45,12 @@ class Multiples(_Strict):
 
 
 class Goals(_Strict):
-    """The hard classes, in the order in which they are shown, and their targets.
+    """The hard classes and their targets.
 
-    ``overall_floor`` is the share of the baseline's overall mAP that must be kept; ``overall_least`` an overall mAP not to
-    fall below, where the plan gives one for this very data set.
+    Attributes:
+        hard: class name -> its multiples, in the order in which they are shown.
+        overall_floor: the share of the baseline's overall mAP that must be kept.
+        overall_least: an overall mAP not to fall below, where the plan gives one for this very data set.
     """
 
     hard: dict[str, Multiples] = Field(default_factory=dict)

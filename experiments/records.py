@@ -21,7 +21,10 @@ class _Strict(BaseModel):
 class Score(_Strict):
     """COCO scores of one class, as fractions in [0, 1]; ``None`` where the split holds no box of it.
 
-    ``ap`` is averaged over IoU 0.50:0.05:0.95, ``ap50`` is at IoU 0.50.
+    Attributes:
+        ap: averaged over IoU 0.50:0.05:0.95.
+        ap50: at IoU 0.50.
+        boxes: annotated boxes of the class in the split.
     """
 
     ap: float | None
@@ -30,7 +33,14 @@ class Score(_Strict):
 
 
 class Validation(_Strict):
-    """One evaluation of one model; ``scores`` is keyed by class name, plus ``all`` (mean over classes)."""
+    """One evaluation of one model.
+
+    Attributes:
+        iteration: after which it took place.
+        model: whose predictions were scored.
+        split: the images that they were made on.
+        scores: keyed by class name, plus ``all`` (mean over classes).
+    """
 
     iteration: int
     model: Literal["teacher", "student"]
@@ -42,6 +52,7 @@ class Alarm(_Strict):
     """Something that was wrong while a run trained; :mod:`experiments.alarms` says when.
 
     Attributes:
+        kind: what was wrong.
         subject: the class that it is about, if it is about one.
         iteration: at which it set in.
         last: iteration at which it was last seen to hold.
@@ -82,9 +93,11 @@ class Gate(_Strict):
     """A demand of the monitoring checklist and how it ended; :mod:`experiments.monitoring.gates` says when.
 
     Attributes:
+        name: what is demanded.
         subject: the class that it is about, if it is about one.
         milestone: iteration from which on it is judged.
         iteration: at which the verdict fell, as far as it is known.
+        verdict: how it ended.
         says: the verdict in one sentence, with the figures that decided.
         figures: the evidence; empty where the gate was not reached.
     """
@@ -105,14 +118,26 @@ class Gate(_Strict):
 
 
 class Window(_Strict):
-    """Figures of one stretch of training, up to ``iteration``; :mod:`experiments.monitoring.windows` says which."""
+    """Figures of one stretch of training; :mod:`experiments.monitoring.windows` says which.
+
+    Attributes:
+        iteration: the stretch's last.
+        figures: means over the stretch, and how losses vary in it.
+    """
 
     iteration: int
     figures: dict[str, float | None]
 
 
 class Data(_Strict):
-    """The data set a run was trained on; ``box_shares``: the share of its view that the median box of a class takes, on val."""
+    """The data set a run was trained on.
+
+    Attributes:
+        name: as its ``dataset.json`` says.
+        fingerprint: hash of its description, annotations, and names and sizes of images.
+        classes: in the order of their labels.
+        box_shares: class -> the share of its view that its median box takes, on val.
+    """
 
     name: str
     fingerprint: str
@@ -121,16 +146,33 @@ class Data(_Strict):
 
 
 class Record(_Strict):
-    """One run. ``delta`` maps dotted config paths to values; ``levels`` maps factor names to off/on.
+    """One run.
 
     Attributes:
+        version: of this format.
+        identity: hash of all that decides the outcome: config files, delta, seed, split, data.
+        study: the study that had it trained first.
+        arm: what that study calls it.
+        kind: a burn-in is what arms continue from.
+        levels: factor names -> off or on.
+        config: name or path of the config file.
+        seed: of initialisation, order and augmentation.
         split: number of the labelled/unlabelled split, 0 for the one the data set ships with.
+        iterations: that were asked for.
+        delta: dotted config paths -> values that differ from the config's.
+        data: the data set.
+        versions: of Python and the libraries.
+        device: what it was trained on.
+        burn_in: identity of the burn-in that it continued from.
+        fresh_weights: parameters that the burn-in could not give, so that they started anew.
         num_tokens: the K that the run had, in the plan's units; it is less than asked for where memory ran out. ``None``
             where nothing was pooled, since MVViT attended in bands of rows.
         tokens_reduced_from: the K that was asked for, if it was reduced.
         tokens_per_level, cells_per_level: of each level that MVViT fuses, the first one being the finest: the tokens of a view, and
             the cells of its map that they stand for.
+        validations: of teacher and student, in the order in which they took place.
         history: monitoring figures over the run, window by window.
+        alarms: what was wrong meanwhile.
         gates: the monitoring checklist of an arm, each line with its verdict.
         peak_memory_mb: MiB allocated on the GPU; without one, resident in main memory.
         peak_reserved_mb: MiB that PyTorch held of the GPU; without one, ``None``.
@@ -139,6 +181,8 @@ class Record(_Strict):
             loading, hooks and checkpoints. ``harness`` is the rest of the call: imports, checks, building model, runner and
             data sets, loading and saving weights; not the burn-in, nor waiting for other processes, nor rendering data.
         resumed_from: iterations at which the run was continued from a checkpoint.
+        status: how it stands or ended.
+        reason: why it failed or was pruned.
         log_tail: last lines of the log of a run that failed.
     """
 

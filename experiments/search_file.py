@@ -18,16 +18,20 @@ class _Strict(BaseModel):
 class Candidate(_Strict):
     """One setting that was judged, on val, by the teacher's means over ``seeds``.
 
-    ``name`` is its arm's in ``study.json``. APs are fractions in [0, 1]. A setting is feasible where its overall mAP is not
-    down by more than the plan's 5 % from the baseline's.
+    APs are fractions in [0, 1]. A setting is feasible where its overall mAP is not down by more than the plan's 5 % from the
+    baseline's.
 
     Attributes:
+        name: its arm's in ``study.json``.
+        seeds: that its means are over.
         delta: dotted config paths -> values, as the run had them.
         values: AP of each of the search's ``classes``, in that order.
         overall: mean AP over all classes.
         ratio: geometric mean over ``classes`` of (AP + 0.001) / (baseline's AP + 0.001).
         constraint: by how much ``overall`` lies below what is allowed; zero or less where it is feasible.
+        feasible: the constraint is met.
         front: no other feasible setting is as good in every class and better in one.
+        chosen: the one setting that was chosen from the front.
         test: AP by class, and of ``all``, on the test split; ``None`` where it was not scored there.
     """
 
@@ -45,9 +49,13 @@ class Candidate(_Strict):
 
 
 class SearchResult(_Strict):
-    """``search.json``; ``candidates`` in the order in which they were asked for, the baseline among them.
+    """``search.json``. At most one candidate is chosen; none where no setting is feasible.
 
-    At most one is chosen; none where no setting is feasible.
+    Attributes:
+        version: of this format.
+        objective: what is maximised.
+        classes: whose AP it is.
+        candidates: in the order in which they were asked for, the baseline among them.
     """
 
     version: Literal[1] = 1

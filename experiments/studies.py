@@ -21,10 +21,16 @@ class _Strict(BaseModel):
 
 
 class StudyRun(_Strict):
-    """One replicate of an arm: the name it has in this study, and the run (``identity``) that it is.
+    """One replicate of an arm.
 
-    ``split`` numbers the labelled/unlabelled split, 0 for the one the data set ships with. ``sampled`` marks settings
-    that a sampler chose; the others are arms of a design.
+    Attributes:
+        arm: the name it has in this study.
+        levels: factor names -> off or on.
+        delta: dotted config paths -> values.
+        seed: of the replicate.
+        split: number of the labelled/unlabelled split, 0 for the one the data set ships with.
+        identity: the run that it is: its folder in ``runs/arms``.
+        sampled: a sampler chose the settings; the others are arms of a design.
     """
 
     arm: str
@@ -37,7 +43,14 @@ class StudyRun(_Strict):
 
 
 class StudyRequest(_Strict):
-    """One request that the study was run with; ``command`` repeats it."""
+    """One request that the study was run with.
+
+    Attributes:
+        design: the design's name, or several joined by commas.
+        factors: names of those that were switched.
+        seeds: of its replicates.
+        command: repeats it.
+    """
 
     design: str
     factors: list[str]
@@ -46,7 +59,13 @@ class StudyRequest(_Strict):
 
 
 class Search(_Strict):
-    """What a sampled study looks for: ``space`` names the sampled settings, ``objective`` what is maximised."""
+    """What a sampled study looks for.
+
+    Attributes:
+        space: names of the sampled settings.
+        objective: what is maximised.
+        trials: how many settings are tried.
+    """
 
     space: list[str]
     objective: Literal["pareto", "ratio"]
@@ -54,13 +73,21 @@ class Search(_Strict):
 
 
 class Study(_Strict):
-    """``study.json``; ``runs`` is the union over ``requests``, in the order in which they were asked for.
+    """``study.json``.
 
-    ``scale`` is the config's name; ``data`` is the folder that was named, ``None`` for the scale's own; ``hard_classes`` are
-    the classes whose AP (teacher, val) the ledger holds as values, in that order; ``goals`` are what the arms are judged by,
-    as the data set said when the study was last run; ``storage`` is the ledger's address without
-    its password, ``None`` for the SQLite file beside this one; ``grace`` is after how many seconds without a heartbeat a worker
-    counts as dead.
+    Attributes:
+        version: of this format.
+        study: its name.
+        scale: the config's name.
+        data: the folder that was named, ``None`` for the scale's own.
+        data_fingerprint: hash of the data set when the study was begun; other data are refused.
+        hard_classes: the classes whose AP (teacher, val) the ledger holds as values, in that order.
+        goals: what the arms are judged by, as the data set said when the study was last run.
+        storage: the ledger's address without its password, ``None`` for the SQLite file beside this one.
+        grace: after how many seconds without a heartbeat a worker counts as dead.
+        requests: what was asked for, one after the other.
+        runs: the union over ``requests``, in the order in which they were asked for.
+        search: of a sampled study.
     """
 
     version: Literal[2] = 2
