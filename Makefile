@@ -2,25 +2,42 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
+## Interpreter that .venv is made with, or its version: 3.11 or 3.12
 PYTHON ?= python3.11
+## Size of the runs: tiny, cpu, gpu or paper
 SCALE ?= cpu
+## Replicates of every arm
 SEEDS ?= 1
+## Data set folder, where it is not the scale's own
 DATA ?=
+## Name of the study, where it is not that of its design
+STUDY ?=
+## Processes that train at once, or auto
+WORKERS ?= 1
+## Cards to pin them to in turn, like 0,1; default all see all
+GPUS ?=
+## 1 adds the supervised control
+CONTROL ?=
+## Settings that a sampled study tries
+TRIALS ?= 20
+## What a sampled study maximises: pareto or ratio
+OBJECTIVE ?= pareto
+## The study's ledger in a database, like postgresql://user@host/db; default a file
+STORAGE ?=
+## Where figures go, joined by commas: none, jsonl, wandb, tensorboard; default wandb,jsonl, W&B offline unless WANDB_MODE=online
+TRACK ?=
+## What a failed gate of the checklist does: warn, stop or prune
+ON_FAIL ?= warn
+## Memory that a run is to stay within, like 32GB; default the card's
+MEMORY_BUDGET ?=
+## The benchmarks to run, joined by commas; default all
+ONLY ?=
+## 1 runs the benchmarks at toy size
+QUICK ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
-STUDY ?=
-WORKERS ?= 1
-GPUS ?=
-CONTROL ?=
-TRIALS ?= 20
-OBJECTIVE ?= pareto
-STORAGE ?=
-TRACK ?=
-ON_FAIL ?= warn
-MEMORY_BUDGET ?=
-ONLY ?=
-QUICK ?=
+INTERPRETER := $(PYTHON:3.%=python3.%)
 export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
 	$(if $(STUDY),--study $(STUDY)) --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
@@ -30,33 +47,30 @@ FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 FURTHER := banded tall_anchors fault_ema fault_softmax fault_untrained fault_pooling faults
 ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
 
-.PHONY: help setup data noise notebooks test lint format lock clean $(ABLATIONS) ablation-all ablation-factorial ablation-fractional \
-	ablation-fractional-16 study-thresholds study report dashboard sync bench
+.PHONY: help setup data noise notebooks test lint format docs lock audit wheelhouse clean $(ABLATIONS) ablation-all \
+	ablation-factorial ablation-fractional ablation-fractional-16 study-thresholds study report dashboard sync bench
 
-help: ## List the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
-	@echo "  make ablation-<factor>      Train baseline and one improvement, print the table, draw the chart;"
-	@echo "                              factors: $(FACTORS)"
-	@echo "                              further: $(FURTHER)"
-	@echo "Variables: SCALE=tiny|cpu|gpu|paper ($(SCALE)), SEEDS=replicates ($(SEEDS)), WORKERS=processes|auto ($(WORKERS)), GPUS=0,1 (cards),"
-	@echo "  CONTROL=1 (add the supervised control), TRIALS=sampled settings ($(TRIALS)), OBJECTIVE=pareto|ratio ($(OBJECTIVE)),"
-	@echo "  STORAGE=postgresql://..., DATA=folder, STUDY=name, PYTHON=interpreter ($(PYTHON)),"
-	@echo "  ON_FAIL=warn|stop|prune (what a failed gate of the checklist does; $(ON_FAIL)), MEMORY_BUDGET=32GB (default the card's),"
-	@echo "  TRACK=none|jsonl|wandb|tensorboard (where figures go, joined by commas; wandb,jsonl; W&B is offline unless WANDB_MODE=online)"
+help: ## List the commands and the variables that they take
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p; s/^\$$\(ABLATIONS\):.*## (.*)/ablation-<factor>\t\1/p' $(firstword $(MAKEFILE_LIST)) \
+		| awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
+	@echo "Factors: $(FACTORS)"
+	@echo "Further factors: $(FURTHER)"
+	@echo "Variables, as in \`make noise SCALE=tiny SEEDS=3\`:"
+	@awk '/^## /{told = substr($$0, 4)} /^[A-Z_]+ \?=/{printf "  %-14s %s%s\n", $$1, told, ($$3 == "" ? "" : " (" $$3 ")")}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## Install everything into .venv (the other commands do it when needed)
 
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
-	command -v $(PYTHON) >/dev/null || { echo "Error: $(PYTHON) is not installed; name another with PYTHON=python3.12 (3.11 or 3.12 is needed)." >&2; exit 2; }; \
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { echo "Error: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)." >&2; exit 2; }; \
+	command -v $(INTERPRETER) >/dev/null || { echo "Error: $(INTERPRETER) is not installed; name another with PYTHON=python3.12 (3.11 or 3.12 is needed)." >&2; exit 2; }; \
+	test -x $(RUN) || $(INTERPRETER) -m venv $(VENV) || { echo "Error: $(INTERPRETER) cannot make a virtual environment (on Debian: apt-get install python3-venv)." >&2; exit 2; }; \
 	uv=$$(command -v uv || true); \
 	if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi; \
 	"$$uv" pip install --python $(RUN) --require-hashes --compile-bytecode -r requirements.lock; \
 	"$$uv" pip install --python $(RUN) --quiet --no-deps --editable .
 	@touch $@
 
-$(ABLATIONS): ablation-%: $(READY)
+$(ABLATIONS): ablation-%: $(READY) ## Train the baseline and one factor, print the table, draw the charts
 	@$(RUN) -m ablations run --design alone --factors $* $(DESIGN)
 
 ablation-all: $(READY) ## Each improvement alone, and each left out of all: 14 arms
@@ -106,6 +120,16 @@ lint: $(READY) ## Check style and types
 
 format: $(READY) ## Format the code
 	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
+
+docs: $(READY) ## Write docs/reference anew from the code
+	@$(RUN) -m tools.documents
+
+audit: $(READY) ## Look for known advisories and licences of everything in requirements.lock
+	@$(RUN) -m tools.audit
+
+wheelhouse: ## Collect in wheelhouse/ what a machine without network needs beside its PyTorch; PYTHON=3.12 is that machine's
+	@test -x $(RUN) || { echo "Error: .venv is not there: give \`make setup\` first, with a Python of this machine." >&2; exit 2; }
+	@$(RUN) -m tools.wheelhouse --python $(INTERPRETER:python%=%)
 
 lock: ## Compile requirements.lock anew from pyproject.toml
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock

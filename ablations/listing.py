@@ -34,7 +34,7 @@ def print_factors(console: Console) -> None:
 def _print_part(factors: Sequence[Factor], console: Console, table: Table) -> None:
     for factor in factors:
         for row, setting in enumerate(factor.settings):
-            cells = [setting.name, _text(plain(setting.off)), _text(plain(setting.on)), _search_text(setting)]
+            cells = [setting.name, value_text(plain(setting.off)), value_text(plain(setting.on)), search_text(setting)]
             table.add_row(
                 factor.name if row == 0 else "",
                 *cells[: len(table.columns) - 1],
@@ -66,7 +66,8 @@ def _search(search: Range | Choice | None) -> dict[str, Any] | None:
     return {"options": [plain(option) for option in search.options]} if search else None
 
 
-def _search_text(setting: Setting) -> str:
+def search_text(setting: Setting) -> str:
+    """What a setting is sampled from; ``off|on`` where that is its two values, ``-`` where it is not sampled."""
     search = setting.search
     if isinstance(search, Range):
         return f"{search.low}-{search.high}"
@@ -75,5 +76,6 @@ def _search_text(setting: Setting) -> str:
     return "|".join(str(option) for option in search.options)
 
 
-def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def value_text(value: object) -> str:
+    """A value as it is read: the items of a list, joined by commas."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,43 @@
+"""Factors, designs and sampled settings."""
+
+import inspect
+
+from ablations.designs import DESIGNS
+from ablations.factors import FACTORS, Setting
+from ablations.listing import search_text, value_text
+from ablations.space import SPACES
+from tools.documents.markdown import code, page, table
+
+
+def factor_page() -> str:
+    """The page."""
+    parts = ["## Factors"]
+    for factor in FACTORS:
+        parts += [
+            f"### `{factor.name}`: {factor.title[0].lower()}{factor.title[1:]}",
+            factor.meaning,
+            table(("setting", "off", "on", "sampled", "config path"), (_row(setting) for setting in factor.settings)),
+        ]
+        if factor.strength is not None:
+            parts.append(
+                f"Sampled as one number, `{factor.name}_strength`, from {factor.strength.low:g} (off is 0) to "
+                f"{factor.strength.high:g} (on is 1)."
+            )
+    designs = ((code(name), _question(function.__doc__ or "")) for name, function in DESIGNS.items())
+    spaces = ((code(name), ", ".join(code(setting) for setting in settings)) for name, settings in SPACES.items())
+    parts += [
+        "## Designs", "`--design`, several joined by commas; n is the number of factors named with `--factors`.",
+        table(("design", "question and arms"), designs),
+        "## Sampled settings", "`--design optuna --space`, or names of settings joined by commas.",
+        table(("space", "settings"), spaces),
+    ]  # fmt: skip
+    return page("Factors and designs", "`python -m ablations list` prints the factors too.", parts)
+
+
+def _row(setting: Setting) -> tuple[str, ...]:
+    paths = "<br>".join(code(path) for path in setting.paths)
+    return code(setting.name), value_text(setting.off), value_text(setting.on), search_text(setting), paths
+
+
+def _question(doc: str) -> str:
+    return " ".join(inspect.cleandoc(doc).split("\n\n")[0].split())
