@@ -22,8 +22,8 @@ MEANINGS = {
     "LOCAL_RANK": "Set by torchrun: its number on this machine, which is that of its card.",
 }  # fmt: skip
 _READ = re.compile(
-    r'os\.environ(?:\.get\("([A-Z_]+)"|\["([A-Z_]+)"\](?! =))|environment\.get\("((?!HTTP_)[A-Z_]+)"|"([A-Z_]+)" not in os\.environ|'
-    r'envvar="([A-Z_]+)"'
+    r'os\.environ(?:\.get\("([A-Z_]+)"|\["([A-Z_]+)"\](?! =))|environment\.get\("((?!HTTP_)[A-Z_]+)"|'
+    r'"([A-Z_]+)" not in os\.environ|envvar="([A-Z_]+)"'
 )
 
 
