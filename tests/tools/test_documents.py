@@ -30,7 +30,7 @@ def test_every_file_of_the_reference_is_a_page() -> None:
 
 def test_no_page_tells_of_a_machine() -> None:
     for path in DOCUMENTS:
-        assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/|site-packages", path.read_text()), path
+        assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/|/site-packages", path.read_text()), path
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
