@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, GROUPS
 
@@ -58,3 +60,25 @@ def test_imports_run_one_way(package: str, forbidden: tuple[str, ...]) -> None:
     pattern = re.compile(rf"^\s*(?:from|import) ({'|'.join(forbidden)})\b", re.MULTILINE)
     guilty = [str(path) for path in (ROOT / package).rglob("*.py") if pattern.search(path.read_text())]
     assert guilty == []
+
+
+def test_version_and_licence_are_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["authors"] == project["authors"]
+    assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert "Apache License\n                           Version 2.0" in (ROOT / "LICENSE").read_text()
+
+
+def test_hooks_before_a_commit_need_no_network() -> None:
+    content = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert {repo["repo"] for repo in content["repos"]} == {"local"}
+    hooks = [hook for repo in content["repos"] for hook in repo["hooks"]]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert [hook["entry"].split()[0] for hook in hooks] == [".venv/bin/ruff", ".venv/bin/ruff", ".venv/bin/mypy"]
+
+
+def test_the_array_job_is_bash() -> None:
+    subprocess.run(["bash", "-n", ROOT / "docs/how-to/study.sbatch"], check=True)
