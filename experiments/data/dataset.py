@@ -12,8 +12,10 @@ from mmengine.dataset import BaseDataset, ConcatDataset, pseudo_collate
 from mmengine.registry import FUNCTIONS
 
 from experiments.data.groups import Group, View, read_groups
+from experiments.data.sampler import Draw
 from experiments.data.splits import read_parts
 from experiments.errors import UserError
+from experiments.randomness import Use, seed_generators
 
 
 @DATASETS.register_module()
@@ -117,6 +119,13 @@ class SemiSupervisedDataset(ConcatDataset):
     def __init__(self, *, data_root: str, labelled: dict[str, Any], unlabelled: dict[str, Any], split: int = 0) -> None:
         parts = zip((labelled, unlabelled), read_parts(Path(data_root), labelled, unlabelled, split=split), strict=True)
         super().__init__([{**part, "data_root": data_root, "groups": groups} for part, groups in parts])
+
+    def __getitem__(self, draw: Draw | int) -> Any:
+        """Load a group; one that the sampler has drawn is augmented as its draw says, whatever was loaded before it."""
+        if isinstance(draw, Draw):
+            seed_generators(draw.seed, Use.GROUP, draw.source, draw.number)
+            return super().__getitem__(draw.index)
+        return super().__getitem__(draw)
 
 
 @FUNCTIONS.register_module()

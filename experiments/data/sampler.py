@@ -2,9 +2,22 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from mmdet.datasets.samplers import MultiSourceSampler
 from mmdet.registry import DATA_SAMPLERS
+
+
+class Draw(NamedTuple):
+    """A group to load: ``index`` in the data set, drawn as the ``number``-th of ``source`` in a run of this ``seed``.
+
+    Of several ranks each has its own numbers: they are those that one process would have.
+    """
+
+    index: int
+    seed: int
+    source: int
+    number: int
 
 
 @DATA_SAMPLERS.register_module()
@@ -17,15 +30,16 @@ class MixedGroupSampler(MultiSourceSampler):
     skipped = 0
 
     def skip(self, num_samples: int) -> None:
-        """Leave out the first ``num_samples`` indices: mmengine calls it when a run resumes, and loads no data for them."""
+        """Leave out the first ``num_samples`` draws: mmengine calls it when a run resumes, and loads no data for them."""
         self.skipped = num_samples
 
-    def __iter__(self) -> Iterator[int]:
-        """Yield indices batch by batch: first the labelled groups of a batch, then its unlabelled ones, for ever."""
+    def __iter__(self) -> Iterator[Draw]:
+        """Yield draws batch by batch: first the labelled groups of a batch, then its unlabelled ones, for ever."""
         return itertools.islice(self._batches(), self.skipped, None)
 
-    def _batches(self) -> Iterator[int]:
+    def _batches(self) -> Iterator[Draw]:
+        numbers = [itertools.count(self.rank, self.world_size) for _ in self.num_per_source]
         while True:
-            for source, number in enumerate(self.num_per_source):
-                for index in itertools.islice(self.source2inds[source], number):
-                    yield index + self.cumulative_sizes[source]
+            for source, size in enumerate(self.num_per_source):
+                for index in itertools.islice(self.source2inds[source], size):
+                    yield Draw(index + self.cumulative_sizes[source], self.seed, source, next(numbers[source]))
