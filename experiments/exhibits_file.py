@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from experiments.data.files import write_file
+from experiments.data.files import read_file, write_file
 from experiments.errors import UserError
 
 EXHIBITS_NAME = "exhibits.json"
@@ -35,10 +35,10 @@ def read_exhibits(folder: Path) -> Exhibits | None:
     """
     path = folder / EXHIBITS_NAME
     try:
-        return Exhibits.model_validate_json(path.read_text())
+        return Exhibits.model_validate_json(read_file(path))
     except FileNotFoundError:
         return None
-    except (ValidationError, UnicodeDecodeError):
+    except (ValidationError, UnicodeDecodeError, OSError):
         raise UserError(f"{path} is not readable: delete it; the study's command writes it anew.") from None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from experiments.data.files import read_file
 from experiments.errors import UserError
 
 TARGETS_NAME = "targets.toml"
@@ -97,14 +98,14 @@ def read_goals(folder: Path, classes: Sequence[str]) -> Goals:
     """
     path = folder / TARGETS_NAME
     try:
-        goals = Goals.model_validate(tomllib.loads(path.read_text()))
+        goals = Goals.model_validate(tomllib.loads(read_file(path).decode()))
     except FileNotFoundError:
         return plan_goals(classes)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: {where}: {first['msg']}: correct it, or delete the file for the default.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}): correct it, or delete it for the default.") from None
     for name in goals.hard:
         if name not in classes:

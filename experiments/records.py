@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from experiments.data.files import read_file, write_file
 from experiments.errors import UserError
 
 RECORD_NAME = "record.json"
@@ -181,6 +181,7 @@ class Record(_Strict):
             loading, hooks and checkpoints. ``harness`` is the rest of the call: imports, checks, building model, runner and
             data sets, loading and saving weights; not the burn-in, nor waiting for other processes, nor rendering data.
         resumed_from: iterations at which the run was continued from a checkpoint.
+        damaged_checkpoints: names of those that were not whole when the run was continued, and so not used.
         status: how it stands or ended.
         reason: why it failed or was pruned.
         log_tail: last lines of the log of a run that failed.
@@ -215,6 +216,7 @@ class Record(_Strict):
     memory_budget_mb: float | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
     resumed_from: list[int] = Field(default_factory=list)
+    damaged_checkpoints: list[str] = Field(default_factory=list)
     status: Status = "running"
     reason: str | None = None
     log_tail: list[str] = Field(default_factory=list)
@@ -226,11 +228,14 @@ class Record(_Strict):
 
 
 def write_record(record: Record, folder: Path) -> Path:
-    """Write ``record.json`` atomically: readers see the old file or the new one, never a part."""
+    """Write ``record.json`` atomically: readers see the old file or the new one, never a part.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     path = folder / RECORD_NAME
-    temporary = path.with_name(f".{RECORD_NAME}.{os.getpid()}")
-    temporary.write_text(json.dumps(_finite(record.model_dump(mode="json")), indent=1, allow_nan=False) + "\n")
-    os.replace(temporary, path)
+    text = json.dumps(_finite(record.model_dump(mode="json")), indent=1, allow_nan=False) + "\n"
+    write_file(text.encode(), path)
     return path
 
 
@@ -242,10 +247,10 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD_NAME
     try:
-        return Record.model_validate_json(path.read_text())
+        return Record.model_validate_json(read_file(path))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: this folder holds no run; name a run folder.") from None
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, OSError) as error:
         first = str(error).splitlines()[:3]
         raise UserError(
             f"{path} is not a readable record ({' '.join(first)}); delete it to train the run again."

@@ -1,11 +1,11 @@
 """``search.json``: how the settings of a sampled study were judged. The study command writes it, the report reads it."""
 
-import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from experiments.data.files import read_file, write_file
 from experiments.errors import UserError
 
 SEARCH_NAME = "search.json"
@@ -83,10 +83,10 @@ def read_search(folder: Path) -> SearchResult | None:
     """
     path = folder / SEARCH_NAME
     try:
-        return SearchResult.model_validate_json(path.read_text())
+        return SearchResult.model_validate_json(read_file(path))
     except FileNotFoundError:
         return None
-    except (ValidationError, UnicodeDecodeError):
+    except (ValidationError, UnicodeDecodeError, OSError):
         raise UserError(
             f"{path} is not a readable search: delete it and give the study's command again, which writes it anew."
         ) from None
@@ -94,9 +94,6 @@ def read_search(folder: Path) -> SearchResult | None:
 
 def write_search(result: SearchResult, folder: Path) -> Path:
     """Write ``search.json`` atomically: readers see the old file or the new one, never a part."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / SEARCH_NAME
-    temporary = folder / f".{SEARCH_NAME}.{os.getpid()}"
-    temporary.write_text(result.model_dump_json(indent=1) + "\n")
-    os.replace(temporary, path)
+    write_file((result.model_dump_json(indent=1) + "\n").encode(), path)
     return path

@@ -3,12 +3,12 @@
 Runs are shared: they lie in ``runs/arms/<identity>`` whatever study asked for them, so no two studies train the same one.
 """
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from experiments.data.files import read_file, write_file
 from experiments.errors import UserError
 from experiments.goals import PLAN, Goals
 
@@ -117,16 +117,13 @@ def read_study(folder: Path) -> Study | None:
     """
     path = folder / STUDY_NAME
     try:
-        return Study.model_validate_json(path.read_text())
+        return Study.model_validate_json(read_file(path))
     except FileNotFoundError:
         return None
-    except (ValidationError, UnicodeDecodeError):
+    except (ValidationError, UnicodeDecodeError, OSError):
         raise UserError(f"{path} is not a readable study: delete it, or choose another --study.") from None
 
 
 def write_study(study: Study, folder: Path) -> None:
     """Write ``study.json`` atomically: readers see the old file or the new one, never a part."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{STUDY_NAME}.{os.getpid()}"
-    temporary.write_text(study.model_dump_json(indent=1) + "\n")
-    os.replace(temporary, folder / STUDY_NAME)
+    write_file((study.model_dump_json(indent=1) + "\n").encode(), folder / STUDY_NAME)

@@ -5,6 +5,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+from experiments.data.files import read_file
 from experiments.data.problems import Problem
 from experiments.errors import UserError
 from experiments.goals import OVERALL
@@ -67,7 +68,7 @@ def read_description(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
         raise UserError(f"{folder} is no folder: name a data set folder, or make one (make data).")
     file = folder / DATASET_NAME
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_file(file))
     except FileNotFoundError:
         return {}, [Problem(file, "", "does not exist: make or import the data set again.")]
     except (ValueError, OSError, RecursionError) as error:

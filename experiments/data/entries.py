@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data.description import can_be_shown
+from experiments.data.files import read_file
 from experiments.data.problems import Problem
 
 _LONGEST_SIDE = 1_000_000  # px
@@ -42,7 +43,7 @@ _FIELDS: dict[str, dict[str, _Rule]] = {
 def load_coco(file: Path) -> dict[str, Any] | Problem:
     """The content of a COCO file, its three lists at least; or why there is none."""
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_file(file))
     except FileNotFoundError:
         return Problem(file, "", "does not exist: name a data set folder that has it, or make one (make data).")
     except (ValueError, OSError, RecursionError) as error:

@@ -1,14 +1,31 @@
-"""Writing files and folders so that they appear only when complete."""
+"""Writing files and folders so that they appear only when complete, and reading files that others have put there."""
 
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.errors import UserError
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: it cannot be read, or is a named pipe or a device, whose content might never come.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def write_file(data: bytes, path: Path) -> None:
@@ -26,7 +43,7 @@ def write_file(data: bytes, path: Path) -> None:
         finally:
             writing.unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
 @contextmanager
@@ -42,7 +59,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield building
         os.replace(building, path)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -51,7 +68,8 @@ def _sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
-    if error.errno == errno.ENOSPC:
+def unwritable(path: Path, error: OSError) -> UserError:
+    """The mistake that a failed attempt to write a file is told as."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"The disk is full while writing {path}; free space or choose another folder.")
     return UserError(f"{path} cannot be written ({error.strerror or error}); choose another folder.")

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.data.files import read_file
+
 SIDE = 64  # px of the image that is transformed
 LOWEST = 16  # frequencies in each direction
 BITS = LOWEST**2 - 1
@@ -55,7 +57,7 @@ class Copy:
 def hash_image(path: Path) -> ImageHash | None:
     """Read an image once and hash it; ``None`` if it cannot be decoded."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")
             image.draft("L", (SIDE, SIDE))  # large JPEG files are decoded at a part of their size

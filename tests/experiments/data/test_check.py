@@ -1,6 +1,7 @@
 """Checking a data set folder: one planted fault gives exactly its problem, several are all told, and clipping mends boxes."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -176,6 +177,10 @@ FAULTS: list[tuple[str, Callable[[Path], Any], str]] = [
      r"error dataset\.json lists the class Broken twice"),
     ("no val", lambda f: (f / VAL).unlink(), r"error annotations/val\.json does not exist"),
     ("val cut", write(VAL, '{"images": ['), r"error annotations/val\.json cannot be read as JSON"),
+    ("val a named pipe", lambda f: ((f / VAL).unlink(), os.mkfifo(f / VAL)), r"val\.json cannot be read as JSON .*no regular file"),
+    ("dataset.json a named pipe",
+     tidy(lambda f: ((f / "dataset.json").unlink(), os.mkfifo(f / "dataset.json"))),
+     r"dataset\.json cannot be read as JSON .*no regular file"),
     ("val no COCO", write(VAL, '{"images": []}'), r"error annotations/val\.json has no list 'annotations'"),
     ("val empty",
      tidy(write(VAL, '{"images": [], "annotations": [], "categories": []}')),
