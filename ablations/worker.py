@@ -14,7 +14,7 @@ from ablations.space import suggest
 from ablations.status import first_line
 from ablations.storage import STORAGE_ERRORS, StorageLost, patiently
 from ablations.trials import Entry, Outcome
-from experiments.errors import Pruned, UserError
+from experiments.errors import Pruned, TakenOver, UserError
 from experiments.interrupts import undisturbed
 from experiments.monitoring.console import FailAction
 from experiments.records import Record
@@ -75,6 +75,10 @@ def work(
         with claim:
             try:
                 outcome = _Training(ledger, claim, study, place, progress).outcome()
+            except TakenOver:  # who has it will finish it: this worker was stopped for a while
+                with undisturbed():
+                    claim.give_back()
+                continue
             except BaseException:
                 with undisturbed():
                     claim.give_back()
@@ -127,8 +131,9 @@ class _Training:
                     folder=arm_folder(self.place.runs_root, run.identity), sampled=run.sampled, progress=self.show_progress,
                     observer=self,
                     memory_budget_mb=self.place.memory_budget_mb, on_fail=self.place.on_fail,
+                    patience=self.ledger.grace,
                 )  # fmt: skip
-            except (StorageLost, *STORAGE_ERRORS):
+            except (StorageLost, TakenOver, *STORAGE_ERRORS):
                 raise
             except Exception as error:  # whatever befalls one arm, the others go on
                 reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

@@ -75,8 +75,12 @@ def train_in_processes(
         _processes(command, environments(workers, gpus, storage=storage), logs) as processes,
         view or contextlib.nullcontext(),
     ):
+        finished: float | None = None
         while any(process.poll() is None for process in processes):
             status = tell.news()
+            finished = None if status.unfinished else finished or time.monotonic()
+            if finished is not None and time.monotonic() - finished > ledger.grace:
+                break  # a worker that was stopped, or hangs: others have done its work
             if view is not None:
                 view.update(status_view(status, now=datetime.now()), refresh=True)
             time.sleep(_POLL)
@@ -115,6 +119,7 @@ def _processes(
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGCONT)  # one that was stopped hears of nothing else
         for process in processes:
             process.wait()
 

@@ -5,6 +5,7 @@ import gc
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 
 from experiments.burn_in import save_weights
+from experiments.checkpoints import checkpoints, last_whole
 from experiments.clock import Clock
 from experiments.config import set_path
-from experiments.errors import Pruned, Stopped, UserError
+from experiments.errors import Pruned, Stopped, TakenOver, UserError
+from experiments.hooks.checkpoint import WholeCheckpointHook
 from experiments.hooks.monitor import MonitorHook, Policy
 from experiments.hooks.observer import ObserverHook
 from experiments.hooks.progress import ProgressHook
+from experiments.hooks.randomness import RandomnessHook
 from experiments.hooks.record import RecordHook
 from experiments.hooks.tracking import TrackingHook
 from experiments.monitoring.gates import Trouble, broken_off
@@ -48,6 +52,7 @@ class Job:
         policy: how it is judged while it trains.
         harness: the clock of what is neither training nor validation.
         tracking: by whom it is tracked, and as what.
+        lost: whether another process has taken the run over; nothing is written then.
     """
 
     settings: Any
@@ -60,6 +65,7 @@ class Job:
     policy: Policy
     harness: Clock
     tracking: Tracking
+    lost: Callable[[], bool]
 
 
 def train(job: Job) -> None:
@@ -70,6 +76,7 @@ def train(job: Job) -> None:
 
     Raises:
         UserError: a user's mistake that only training brought to light; the record says failed.
+        TakenOver: another process trains the run by now.
         KeyboardInterrupt: the run can be continued, as after whatever the observer raises.
     """
     record = job.record
@@ -81,9 +88,9 @@ def train(job: Job) -> None:
             gc.collect()  # runner and model hold each other in cycles, and other processes may need the memory
             torch.cuda.empty_cache()
             record.seconds["harness"] = job.harness.seconds
-            write(record, job.folder)
+            _write(job)
     if record.status in ("completed", "pruned") and is_main_process():
-        for checkpoint in [*job.folder.glob("iter_*.pth"), job.folder / "last_checkpoint"]:
+        for checkpoint in checkpoints(job.folder):
             checkpoint.unlink(missing_ok=True)
 
 
@@ -116,7 +123,7 @@ def _attempt(job: Job) -> bool:
     """One attempt, whose outcome is in the record; returns whether another one is to be made, with less memory."""
     warnings.filterwarnings("ignore", module=r"(mmengine|mmdet|mmcv|torch)\b.*")  # no user can act on these
     record, settings = job.record, _settings(job)
-    keeper = RecordHook(record=record, folder=job.folder, weights=job.weights, harness=job.harness)
+    keeper = RecordHook(record=record, folder=job.folder, weights=job.weights, harness=job.harness, lost=job.lost)
     bar = ProgressHook(title=job.bar) if job.bar and is_main_process() else None
     tracker = TrackingHook(
         record=record,
@@ -128,6 +135,8 @@ def _attempt(job: Job) -> bool:
     runner, again, mistake = None, False, None
     try:
         runner = FileLogRunner.from_cfg(settings)
+        runner.lost = job.lost
+        runner.register_hook(RandomnessHook(seed=record.seed))
         runner.register_hook(tracker)
         runner.register_hook(keeper)
         runner.register_hook(MonitorHook(record=record, policy=job.policy, tell=None if bar is None else bar.tell))
@@ -136,6 +145,7 @@ def _attempt(job: Job) -> bool:
         runner.register_hook(ObserverHook(watch=job.watch, record=record))
         runner.train()
         model = unwrapped(runner.model)
+        keeper.check()
         first_rank(lambda: save_weights(model, job.folder))
         record.status = "completed"
     except torch.OutOfMemoryError as error:
@@ -143,6 +153,8 @@ def _attempt(job: Job) -> bool:
             runner.logger.exception("GPU memory ran out.")
         again = _reduce_tokens(job)  # trackers, which end below, hear of it
         traceback.clear_frames(error.__traceback__)  # they hold on to model and data loading processes
+    except TakenOver:
+        raise
     except (Pruned, Stopped) as ended:
         record.status, record.reason = "pruned" if isinstance(ended, Pruned) else "failed", str(ended)
         _broken_off(job, None)
@@ -162,12 +174,14 @@ def _attempt(job: Job) -> bool:
         if bar is not None:
             bar.end()
         keeper.measure()
-        write(record, job.folder)  # trackers may take their time to end, and be interrupted
-        tracker.end()
-        if runner is not None:
-            runner.close()
-        job.harness.leave_out(keeper.loop_seconds)
-        release(settings.experiment_name)
+        try:
+            _write(job)  # trackers may take their time to end, and be interrupted
+        finally:
+            tracker.end()
+            if runner is not None:
+                runner.close()
+            job.harness.leave_out(keeper.loop_seconds)
+            release(settings.experiment_name)
     if mistake is not None:
         raise mistake
     return again
@@ -179,8 +193,14 @@ def _settings(job: Job) -> Any:
     settings.work_dir = str(job.folder)
     settings.experiment_name = f"{record.study}-{record.arm}-seed{record.seed}-{time.time_ns()}"
     settings.randomness = {"seed": record.seed}
-    settings.resume = has_checkpoint(job.folder)
-    settings.load_from = None  # RecordHook loads it, as weights alone
+    settings.default_hooks.checkpoint.type = WholeCheckpointHook.__name__
+    settings.custom_imports.imports = [*settings.custom_imports.imports, WholeCheckpointHook.__module__]
+    checkpoint, damaged = first_rank(lambda: last_whole(job.folder))
+    settings.resume = checkpoint is not None
+    # Weights that a run starts from are loaded by RecordHook, as weights alone.
+    settings.load_from = None if checkpoint is None else str(checkpoint)
+    for name in damaged:
+        _tell_damage(job, name, checkpoint)
     if record.num_tokens is not None:
         set_path(settings, NUM_TOKENS, record.num_tokens)
     if job.launcher != "none":
@@ -188,10 +208,24 @@ def _settings(job: Job) -> Any:
     return settings
 
 
+def _tell_damage(job: Job, name: str, used: Path | None) -> None:
+    """Remove a checkpoint that is not whole, and tell of it in the record and on the console."""
+    instead = "the run begins anew" if used is None else f"the one before, {used.name}, is used"
+    job.record.damaged_checkpoints.append(name)
+    if is_main_process():
+        (job.folder / name).unlink(missing_ok=True)
+        print(f"{job.record.arm} (seed {job.record.seed}): the checkpoint {name} is damaged; {instead}.", flush=True)
+
+
 def _broken_off(job: Job, trouble: Trouble | None) -> None:
     """Judge the gates of an arm that ended before its end."""
     if job.record.kind == "arm":
         job.record.gates = broken_off(job.record, trouble=trouble, goals=job.policy.goals)
+
+
+def _write(job: Job) -> None:
+    if not job.lost():
+        write(job.record, job.folder)
 
 
 def write(record: Record, folder: Path) -> None:
@@ -219,20 +253,3 @@ def _log_tail(folder: Path) -> list[str]:
     """The last lines of the newest log in a run folder, without the paths of this machine: records are passed on."""
     logs = sorted(folder.glob("*/*.log"), key=lambda path: path.stat().st_mtime)
     return without_paths(logs[-1].read_text().splitlines()[-_LOG_LINES:]) if logs else []
-
-
-def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a checkpoint to go on from.
-
-    The library's ``last_checkpoint`` holds a whole path, and is not written atomically: where it points nowhere, because the folder
-    was moved or the write cut short, it is mended. It is written after its checkpoint, so the newest one is whole then.
-    """
-    pointer = folder / "last_checkpoint"
-    if not pointer.exists():
-        return False
-    text = pointer.read_text().strip()
-    there = sorted(folder.glob("iter_*.pth"), key=lambda path: int(path.stem.removeprefix("iter_")))
-    found = next((path for path in there if path.name == Path(text).name), there[-1] if there else None)
-    if found is not None and text != str(found):
-        pointer.write_text(str(found))
-    return found is not None

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import torch
 from mmengine.dist import get_world_size
 
-from experiments.attempts import Job, has_checkpoint, train, write
+from experiments.attempts import Job, train, write
+from experiments.checkpoints import checkpoints, last_whole
 from experiments.checks import check_buildable, check_data, read_run_groups
 from experiments.clock import Clock
 from experiments.config import import_components, load_config
@@ -20,7 +21,7 @@ from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
 from experiments.hooks.monitor import Policy
-from experiments.locks import locked
+from experiments.locks import Lock, locked
 from experiments.monitoring.console import FailAction
 from experiments.monitoring.gates import broken_off
 from experiments.monitoring.memory import device_memory_mb
@@ -73,6 +74,7 @@ def train_run(
     launcher: str = "none",
     memory_budget_mb: float | None = None,
     on_fail: FailAction = "warn",
+    patience: float = 60.0,
 ) -> Record:
     """Train one arm, or return the record of the identical run that is completed already.
 
@@ -102,12 +104,14 @@ def train_run(
         memory_budget_mb: what the run is to stay within, MiB; default all of the card's, or of the machine's without one.
         on_fail: what follows when a gate of an arm's monitoring checklist fails before its end: ``warn``; ``stop``, with the
             status ``failed``; or ``prune``, with the status ``pruned``.
+        patience: seconds after which another process that trains the same run, and shows no sign of life, is not waited for.
 
     Returns:
         The record, with status ``completed``, or ``failed`` or ``pruned`` (and the reason).
 
     Raises:
         UserError: config, delta or data are wrong; told before anything is trained or written, if it can be known then.
+        TakenOver: another process trains the run by now, because this one was stopped for a while.
         Exception: what the observer raised (other than ``Pruned``); like after an interrupt, the run can be continued.
     """
     if study == BURN_IN_STUDY:
@@ -121,7 +125,7 @@ def train_run(
         config=config, study=study, arm=arm, levels=levels or {}, delta=dict(delta or {}), seed=seed,
         split=default_split(seed, data) if split is None else split, data=data, description=read_dataset(data),
         runs_root=runs_root, own_folder=folder, progress=progress, watch=Watch(observer), launcher=launcher, kind="arm",
-        memory_budget_mb=memory_budget_mb, on_fail=on_fail,
+        memory_budget_mb=memory_budget_mb, on_fail=on_fail, patience=patience,
         tracking=tracking,
     )  # fmt: skip
     return _train(run, harness)
@@ -148,6 +152,7 @@ class _Run:
     kind: Literal["arm", "burn_in"]
     memory_budget_mb: float | None
     on_fail: FailAction
+    patience: float
     tracking: Tracking
 
     @property
@@ -217,9 +222,10 @@ def _train(run: _Run, harness: Clock) -> Record:
         with harness.paused():
             first = _train(run.burn_in(burn_in), Clock())
         weights = run.burn_in(burn_in).folder / WEIGHTS_NAME
+    held: list[Lock] = []  # the first rank's
     with ExitStack() as stack:
         with harness.paused():
-            settled = first_rank(lambda: _hold(run, stack, iterations=settings.train_cfg.max_iters))
+            settled = first_rank(lambda: _hold(run, stack, held, iterations=settings.train_cfg.max_iters))
         if settled is not None:
             return settled
         record = first_rank(lambda: _begin(run, settings, first))
@@ -232,7 +238,7 @@ def _train(run: _Run, harness: Clock) -> Record:
         train(Job(
             settings=settings, record=record, folder=run.folder, weights=weights, bar=run.title if run.progress else None,
             launcher=run.launcher, watch=run.watch, policy=run.policy(), harness=harness,
-            tracking=run.tracking,
+            tracking=run.tracking, lost=lambda: any(lock.lost for lock in held),
         ))  # fmt: skip
     # Ranks measure their own times; after a failure they may not be in step any more.
     return record if record.status == "failed" else first_rank(lambda: record)
@@ -243,8 +249,11 @@ def _check(settings: Any, run: _Run) -> None:
     check_buildable(settings)
 
 
-def _hold(run: _Run, stack: ExitStack, *, iterations: int) -> Record | None:
-    """Hold the run's folder until the stack is closed; the record, if another process has meanwhile settled the run."""
+def _hold(run: _Run, stack: ExitStack, held: list[Lock], *, iterations: int) -> Record | None:
+    """Hold the run's folder until the stack is closed; the record, if another process has meanwhile settled the run.
+
+    The lock is added to ``held``.
+    """
     told = not run.progress
 
     def waiting() -> None:
@@ -254,9 +263,10 @@ def _hold(run: _Run, stack: ExitStack, *, iterations: int) -> Record | None:
             told = True
         run.watch.progress(phase="waiting", iteration=0, iterations=iterations)
 
-    waited = stack.enter_context(locked(run.folder, waiting=waiting))
+    lock = stack.enter_context(locked(run.folder, waiting=waiting, patience=run.patience))
+    held.append(lock)
     done = completed_record(run.folder, run.identity)
-    if done is None and waited and (run.folder / RECORD_NAME).exists():
+    if done is None and lock.waited and (run.folder / RECORD_NAME).exists():
         other = read_record(run.folder)
         return other if other.status == "failed" else None  # it would fail here as it has just failed there
     return done
@@ -280,11 +290,15 @@ def _begin(run: _Run, settings: Any, burn_in: Record | None) -> Record:
     })  # fmt: skip
     previous = read_record(run.folder) if (run.folder / RECORD_NAME).exists() else None
     if previous is None:
+        for checkpoint in checkpoints(run.folder):  # whoever deleted the record wants the run trained again
+            checkpoint.unlink()
         return record
-    if previous.status == "running" or has_checkpoint(run.folder):
+    record.damaged_checkpoints = previous.damaged_checkpoints
+    begun = last_whole(run.folder)[0] is not None
+    if previous.status == "running" or begun:
         record.num_tokens = previous.num_tokens or record.num_tokens
         record.tokens_reduced_from = previous.tokens_reduced_from
-    if has_checkpoint(run.folder):
+    if begun:
         record.validations, record.seconds = previous.validations, previous.seconds
         record.resumed_from, record.fresh_weights = previous.resumed_from, previous.fresh_weights
         record.peak_memory_mb, record.peak_reserved_mb = previous.peak_memory_mb, previous.peak_reserved_mb

@@ -15,7 +15,6 @@ from experiments.burn_in import load_weights
 from experiments.config import import_components
 from experiments.data.groups import Group, View
 from experiments.doctor.matching import ViewBoxes
-from experiments.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,7 @@ def _teacher(settings: Any, weights: Path) -> tuple[Any, list[str]]:
     wanted = copy.deepcopy(settings.model)
     wanted.semi_train_cfg.pseudo_label_initial_score_thr = 0.0
     model = MODELS.build(wanted)
-    try:
-        fresh = load_weights(model, weights)
-    except (RuntimeError, EOFError, AttributeError, TypeError) as error:  # what torch makes of a file cut short
-        what = " ".join(str(error).split())[:200]
-        raise UserError(f"{weights} is not a file of weights ({what}): restore it, or name another.") from None
+    fresh = load_weights(model, weights)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), fresh
 
 

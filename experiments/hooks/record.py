@@ -1,6 +1,7 @@
 """Keeps ``record.json`` up to date while a run trains."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mmengine.runner import Runner
 
 from experiments.burn_in import load_weights
 from experiments.clock import Clock
+from experiments.errors import TakenOver
 from experiments.monitoring.memory import peak_memory_mb, peak_reserved_mb, reset_peak_memory
 from experiments.ranks import agree, unwrapped
 from experiments.records import Record, Score, Validation, write_record
@@ -28,6 +30,7 @@ class RecordHook(Hook):
         folder: the run folder.
         weights: weights to continue from at iteration 0, or ``None``.
         harness: the clock of what is neither training nor validation.
+        lost: whether another process has taken the run over: the run then ends.
 
     Attributes:
         loop_seconds: wall seconds of this attempt's training loop, validations included.
@@ -35,11 +38,15 @@ class RecordHook(Hook):
 
     priority = "LOW"  # the monitor, registered after it, judges what it has put into the record
 
-    def __init__(self, *, record: Record, folder: Path, weights: Path | None, harness: Clock) -> None:
+    def __init__(
+        self, *, record: Record, folder: Path, weights: Path | None, harness: Clock,
+        lost: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         self.record = record
         self.folder = folder
         self.weights = weights
         self.harness = harness
+        self.lost = lost
         self.loop_seconds = 0.0
         self._validation_start = 0.0
         self._started: float | None = None
@@ -71,6 +78,21 @@ class RecordHook(Hook):
         """Make up for a validation that was lost to a stop; an epoch is the whole training."""
         if self._validation_is_missing(runner):
             runner.val_loop.run()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Do not go on with a run that is another's."""
+        self.check()
+
+    def check(self) -> None:
+        """See that the run is still this process's.
+
+        Raises:
+            TakenOver: it is not.
+        """
+        if self.lost():
+            raise TakenOver(
+                f"{self.folder} was taken over by another process, because this one was stopped for a while: nothing is lost."
+            )
 
     def _validation_is_missing(self, runner: Runner) -> bool:
         """Whether the run was stopped between the checkpoint it continues from and the validation due at it."""
@@ -117,6 +139,7 @@ class RecordHook(Hook):
             self.record.peak_reserved_mb = max(self.record.peak_reserved_mb or 0.0, reserved)
 
     def _write(self) -> None:
+        self.check()
         if is_main_process():
             write_record(self.record, self.folder)
 

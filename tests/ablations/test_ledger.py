@@ -1,5 +1,7 @@
 """The ledger, through real SQLite files: what is queued, claimed, lost, taken over, and told."""
 
+import contextlib
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -100,6 +102,30 @@ def test_a_silent_workers_job_waits_again_and_its_own_late_word_changes_nothing(
     assert [(entry.state, entry.deaths) for entry in ledger.entries()] == [("running", 1)]
     taken.finish(COMPLETED)
     assert states(ledger) == [("a", "completed")]
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_clock_that_jumps_costs_a_job_neither_its_result_nor_a_second_one(hours: int, tmp_path: Path) -> None:
+    """Heartbeats are told by the wall clock: where it jumps forward, all workers seem silent for a moment."""
+    ledger, other = open_ledger(tmp_path), open_ledger(tmp_path)
+    add(ledger, "a")
+    first = ledger.claim()
+    assert first is not None
+    jump(tmp_path, hours=hours)
+    second = other.claim()
+    assert (second is not None) == (hours > 0)
+    first.finish(COMPLETED)  # both have trained it, one after the other, and have the same record
+    if second is not None:
+        second.finish(COMPLETED)
+    assert states(ledger) == [("a", "completed")]
+    assert sum(trial.state.name == "COMPLETE" for trial in ledger.study.trials) == 1
+    assert ledger.claim() is None
+
+
+def jump(folder: Path, *, hours: int) -> None:
+    """Let the clock jump: what was written down before is that much farther back."""
+    with contextlib.closing(sqlite3.connect(folder / "study.db")) as ledger, ledger:
+        ledger.execute("UPDATE trial_heartbeats SET heartbeat = datetime(heartbeat, ?)", (f"{-hours} hours",))
 
 
 def test_who_died_on_this_machine_is_not_waited_for(tmp_path: Path) -> None:

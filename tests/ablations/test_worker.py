@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import threading
 from typing import Any
 
@@ -14,7 +15,7 @@ from ablations.storage import StorageLost
 from ablations.study import begin, collect
 from ablations.trials import Outcome
 from ablations.worker import Place, work
-from experiments.errors import UserError
+from experiments.errors import TakenOver, UserError
 from experiments.studies import Study
 from tests.ablations.conftest import Laboratory, make_data
 
@@ -77,6 +78,24 @@ def test_it_waits_for_others_and_takes_over_what_they_lose(
     work(ledger, place(laboratory), progress=False, tell=lambda: None)
     assert laboratory.trained == [("focal", 0), ("baseline", 0)]
     assert [(entry.arm, entry.deaths) for entry in ledger.entries()] == [("baseline", 1), ("focal", 0)]
+
+
+def test_a_job_that_another_worker_has_taken_over_is_left_to_it(laboratory: Laboratory) -> None:
+    _, ledger = begun(grace=60.0)
+    train_run, calls = laboratory.train_run, []
+
+    def stopped_for_a_while(**options: Any) -> Any:
+        calls.append((options["arm"], options["patience"]))
+        if len(calls) == 1:
+            raise TakenOver("runs/arms/1 was taken over")
+        return train_run(**options)
+
+    sys.modules["experiments.train"].train_run = stopped_for_a_while  # type: ignore[attr-defined]
+    work(ledger, place(laboratory), progress=False, tell=lambda: None)
+    assert calls == [("baseline", 60.0), ("baseline", 60.0), ("focal", 60.0)]
+    assert [(entry.arm, entry.state, entry.deaths) for entry in ledger.entries()] == [
+        ("baseline", "completed", 0), ("focal", "completed", 0),
+    ]  # fmt: skip
 
 
 def test_sampled_settings_wait_for_a_baseline_that_another_trains(

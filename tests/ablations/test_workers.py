@@ -126,3 +126,14 @@ def test_one_worker_here_uses_the_first_card(laboratory: Laboratory, monkeypatch
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     told = [line.split(",")[0] for line in file.getvalue().splitlines()]
     assert told == ["[1/2] baseline", "[2/2] focal"]
+
+
+def test_a_worker_that_hangs_does_not_hold_up_a_study_that_is_done(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.grace = 1
+    for _ in range(2):
+        claim = ledger.claim()
+        assert claim is not None
+        claim.finish(Outcome("completed", {}, (0.5,)))
+    began = time.monotonic()
+    train(ledger, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+    assert time.monotonic() - began < 60

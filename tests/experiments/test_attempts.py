@@ -1,8 +1,10 @@
 """What comes of a run: told to an observer, pruned, stopped, failed; and what it costs beside training."""
 
+import errno
 import gc
 import multiprocessing
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ from typing import Any
 import pytest
 
 from experiments import train
-from experiments.attempts import has_checkpoint
 from experiments.errors import Pruned, UserError
 from experiments.records import Record, read_record
 from experiments.train import train_run
@@ -211,12 +212,30 @@ def resident_mb() -> float:
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
 
 
-@pytest.mark.parametrize("pointed", ["", "/moved/away/run/iter_20.pth", "/moved/away/run/iter_99.pth"])
-def test_a_pointer_that_leads_nowhere_is_mended(pointed: str, tmp_path: Path) -> None:
-    assert not has_checkpoint(tmp_path)
-    for iteration in (5, 10, 20):
-        (tmp_path / f"iter_{iteration}.pth").touch()
-    assert not has_checkpoint(tmp_path)  # the first one is still being written
-    (tmp_path / "last_checkpoint").write_text(pointed)
-    assert has_checkpoint(tmp_path)
-    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "iter_20.pth")
+def full(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("file", ["record.json", "iter_2.pth", "weights.pth"])
+def test_a_full_disk_fails_a_run_in_one_sentence_and_leaves_nothing_half_written(
+    file: str, tiny_data: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write of the file fails from the second iteration on."""
+    replace, arm = os.replace, f"full-{file}"
+    folder = runs / "s" / f"{arm}-seed0"
+
+    def limited(source: Any, target: Any) -> None:
+        if Path(target).name == file and (file != "record.json" or (folder / "iter_2.pth").exists()):
+            full()
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", limited)
+        with pytest.raises(UserError, match=rf"The disk is full while writing \S+/{re.escape(file)}; free space"):
+            run(tiny_data, runs, arm=arm)
+    record = read_record(folder)
+    assert record.status == ("running" if file == "record.json" else "failed")
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".lock"]
+    again = run(tiny_data, runs, arm=arm)
+    assert (again.status, again.reason) == ("completed", None)
+    assert len(again.resumed_from) == 1

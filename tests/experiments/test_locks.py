@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments import locks
 from experiments.errors import UserError
+from experiments.interrupts import time_limit
 from experiments.locks import locked
 from experiments.records import read_record
 
@@ -36,8 +38,8 @@ print("RECORD " + record.model_dump_json())
 
 def test_a_free_folder_is_made_and_held_without_waiting(tmp_path: Path) -> None:
     for _ in range(2):
-        with locked(tmp_path / "new" / "run") as waited:
-            assert not waited
+        with locked(tmp_path / "new" / "run") as lock:
+            assert not lock.waited
 
 
 def test_who_comes_second_waits_until_the_first_is_killed(tmp_path: Path) -> None:
@@ -53,10 +55,76 @@ def test_who_comes_second_waits_until_the_first_is_killed(tmp_path: Path) -> Non
             holder.send_signal(signal.SIGKILL)
             holder.wait()
 
-    with locked(tmp_path, waiting=waiting, poll=0.01) as waited:
-        assert waited
+    with locked(tmp_path, waiting=waiting, poll=0.01) as lock:
+        assert lock.waited
         assert calls == 2
     holder.stdout.close()
+
+
+HANG = """
+import sys
+from pathlib import Path
+from experiments.locks import locked
+with locked(Path(sys.argv[1])) as lock:
+    for _ in sys.stdin:
+        print("lost" if lock.lost else "held", flush=True)
+"""
+
+
+def test_who_is_stopped_loses_the_folder_and_hears_of_it(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANG, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+
+        def ask() -> str:
+            holder.stdin.write("\n")  # type: ignore[union-attr]
+            holder.stdin.flush()  # type: ignore[union-attr]
+            return holder.stdout.readline().strip()  # type: ignore[union-attr]
+
+        assert ask() == "held"
+        holder.send_signal(signal.SIGSTOP)
+        with locked(tmp_path, poll=0.05, patience=2.5) as lock:
+            assert lock.waited
+            assert not lock.lost
+            holder.send_signal(signal.SIGCONT)
+            assert ask() == "lost"
+            with pytest.raises(TimeoutError), time_limit(1), locked(tmp_path, poll=0.05):
+                pass  # the folder is this process's alone
+        with locked(tmp_path) as lock:
+            assert not lock.waited
+        holder.stdin.close()
+
+
+def test_a_holder_that_shows_signs_of_life_is_waited_for_whatever_the_clocks_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = [100.0]
+    monkeypatch.setattr(locks.time, "monotonic", lambda: steady[0])
+    monkeypatch.setattr(locks.time, "time", lambda: 1e12)  # nobody asks for it
+    path = tmp_path / ".lock"
+    path.touch()
+    watch = locks._Watch(path)
+    for step, touched in enumerate((1e9, 4e9, 2e9)):  # seconds since 1970: forward, and back again
+        steady[0] += 50
+        os.utime(path, (touched, touched))
+        assert watch.silence() == 0, step
+    steady[0] += 50
+    assert watch.silence() == 50
+    path.unlink()
+    path.touch()
+    assert watch.silence() == 0
+
+
+def test_of_several_who_find_a_holder_silent_one_puts_the_lock_anew(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    path.touch()
+    seen = locks._sign(path)
+    locks._put_anew(path, seen)
+    first = path.stat().st_ino
+    locks._put_anew(path, seen)  # who has seen the same a moment ago
+    assert path.stat().st_ino == first != seen[0]  # type: ignore[index]
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of forks beside threads
@@ -68,8 +136,8 @@ def test_leaving_releases_even_what_a_forked_child_still_has_open(tmp_path: Path
             os.read(read, 1)
             os._exit(0)
     try:
-        with locked(tmp_path, poll=0.01) as waited:
-            assert not waited
+        with locked(tmp_path, poll=0.01) as lock:
+            assert not lock.waited
     finally:
         os.write(write, b"x")
         os.waitpid(child, 0)

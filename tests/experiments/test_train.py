@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,7 +106,8 @@ def test_a_failure_that_was_waited_for_is_taken_and_one_from_before_is_tried_aga
     assert any('File "' in line for line in failed.log_tail)
     assert not any('File "/' in line for line in failed.log_tail)  # records are passed on, and paths name their user
     with monkeypatch.context() as patch:
-        patch.setattr(train, "locked", lambda folder, waiting: nullcontext(True))
+        lock = SimpleNamespace(waited=True, lost=False)
+        patch.setattr(train, "locked", lambda folder, **_: nullcontext(lock))
         assert run(tiny_data, runs, **options) == failed
     assert run(tiny_data, runs, **options) != failed
 

@@ -1,0 +1,229 @@
+"""A run that was killed, wherever it was, ends bit for bit as one that was not; and what makes two runs the same or different."""
+
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmdet.registry import DATASETS
+from mmengine.registry import init_default_scope
+
+import models  # noqa: F401  (installs the operators before mmdet is imported)
+from experiments.config import import_components, load_config
+from experiments.data.sampler import Draw, MixedGroupSampler
+from experiments.records import Record, read_record
+from experiments.train import train_run
+
+ROOT = Path(__file__).parents[2]
+# Checkpoints at 2, 4 and 6, validations at 3 and 6.
+BUDGET = {
+    "train_cfg.max_iters": 6, "train_cfg.val_interval": 3, "default_hooks.checkpoint.interval": 2,
+    "model.semi_train_cfg.pseudo_label_initial_score_thr": 0.0, "model.semi_train_cfg.cls_pseudo_thr": 0.0,
+    "model.semi_train_cfg.rpn_pseudo_thr": 0.0,
+}  # fmt: skip
+
+# Trains the same run in one forked process after the other: the first is left alone, the others kill themselves at a place and are
+# followed by one that resumes. Prints how each ended.
+SCRIPT = """
+import json, os, signal, sys, traceback
+from pathlib import Path
+
+# Everything that is imported once, without a tensor made before the forks.
+import experiments.train
+from experiments.config import import_components, load_config
+import_components(load_config("tiny"))
+import mmengine.runner.runner
+from experiments.data.metric import GroupCocoMetric
+from experiments.hooks.record import RecordHook
+from experiments.train import train_run
+from models import MultiViewSoftTeacher
+
+data, runs, wanted = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def plant(place, number):
+    if place is None:
+        return
+    if place == "writing":  # half of a checkpoint is on the disk
+        write = mmengine.runner.runner.save_checkpoint
+        def save(checkpoint, path, **options):
+            write(checkpoint, path, **options)
+            if f"iter_{number}." in path:
+                os.truncate(path, os.path.getsize(path) // 2)
+                die()
+        mmengine.runner.runner.save_checkpoint = save
+        return
+    owner, name = {
+        "step": (MultiViewSoftTeacher, "loss"),
+        "validating": (GroupCocoMetric, "compute_metrics"),
+        "validated": (RecordHook, "after_val"),
+    }[place]
+    whole, calls = getattr(owner, name), [0]
+    def counted(self, *inputs, **options):
+        calls[0] += 1
+        return die() if calls[0] == number else whole(self, *inputs, **options)
+    setattr(owner, name, counted)
+
+def process(folder, delta, place=None, number=0):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            plant(place, number)
+            train_run(config="tiny", study="s", data=Path(data), runs_root=Path(runs), folder=Path(folder), delta=delta,
+                      progress=False)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+for name, delta, places in wanted:
+    folder = Path(runs) / "all" / name
+    print(json.dumps([process(folder, delta, *place) for place in [*places, [None, 0]]]), flush=True)
+"""
+
+
+def essence(record: Record) -> dict[str, Any]:
+    """A record without times and memory, and without what tells that it was stopped."""
+    left_out = {"seconds", "peak_memory_mb", "resumed_from", "delta", "identity"}
+    content = record.model_dump(mode="json", exclude=left_out)
+    content["gates"] = [gate for gate in content["gates"] if gate["name"] != "memory"]
+    for window in content["history"]:
+        window["figures"].pop("memory_allocated_mb")
+    return content
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder / "weights.pth", weights_only=True)
+    return state
+
+
+def same(first: Path, second: Path) -> bool:
+    """Whether two runs ended with the same weights and with records that differ in times alone."""
+    states = weights(first), weights(second)
+    assert states[0].keys() == states[1].keys()
+    equal = all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    return equal and essence(read_record(first)) == essence(read_record(second))
+
+
+STEP = random.randrange(1, 7)
+PLACES: dict[str, list[tuple[str, int]]] = {
+    "between-checkpoints": [("step", 4)],  # goes on from 2, and validates at 3 again
+    "while-validating": [("validating", 1)],
+    "while-validating-at-the-end": [("validating", 4)],  # the student's scores; the teacher's are lost with them
+    "while-a-checkpoint-is-written": [("writing", 4)],
+    "again-and-again": [("step", 5), ("step", 1), ("validated", 1)],
+    "at-random": [("step", STEP)],
+}
+LOADING = BUDGET | {"train_dataloader.num_workers": 2, "train_dataloader.persistent_workers": True}
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders of a run that was left alone, ``whole``, and of the same run killed at each of the places."""
+    print(f"the random step is {STEP}")
+    folder = tmp_path_factory.mktemp("resumed")
+    wanted = [("whole", BUDGET, []), *((name, BUDGET, at) for name, at in PLACES.items())]
+    wanted += [("loaded", LOADING, []), ("loaded-and-killed", LOADING, [("step", 5)])]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tiny_data), str(folder), json.dumps(wanted)],
+        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    codes = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert codes == [[*[-signal.SIGKILL] * len(at), 0] for *_, at in wanted], done.stderr
+    return folder / "all"
+
+
+def test_the_run_that_was_left_alone_is_whole(runs: Path) -> None:
+    record = read_record(runs / "whole")
+    assert (record.status, record.resumed_from) == ("completed", [])
+    validated = [(v.iteration, v.model) for v in record.validations]
+    assert validated == [(3, "teacher"), (3, "student"), (6, "teacher"), (6, "student")]
+    assert any(value.is_floating_point() for value in weights(runs / "whole").values())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_killed_run_ends_bit_for_bit_as_one_that_was_not(place: str, runs: Path) -> None:
+    assert same(runs / "whole", runs / place)
+    assert not list((runs / place).glob("*iter_*"))
+
+
+def test_killed_runs_went_on_from_their_last_whole_checkpoints(runs: Path) -> None:
+    resumed = {name: read_record(runs / name).resumed_from for name in PLACES}
+    del resumed["at-random"]
+    assert resumed == {
+        "between-checkpoints": [2],
+        "while-validating": [2],
+        "while-validating-at-the-end": [6],
+        "while-a-checkpoint-is-written": [2],
+        "again-and-again": [4, 4, 6],
+    }
+
+
+@pytest.mark.parametrize("run", ["loaded", "loaded-and-killed"])
+def test_the_number_of_loading_processes_does_not_change_what_they_load(run: str, runs: Path) -> None:
+    assert same(runs / "whole", runs / run)
+
+
+class _Begun(KeyboardInterrupt):
+    """A run has come to its first step."""
+
+
+def begin(data: Path, runs: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """How a run of this seed begins: weights, order of the groups, pixels of the first one as augmented, labelled groups."""
+    found: dict[str, Any] = {}
+
+    def stop(loop: Any, _: Any) -> None:
+        dataset, sampler = loop.dataloader.dataset, loop.dataloader.sampler
+        again = MixedGroupSampler(dataset, batch_size=1, source_ratio=[1, 0], seed=sampler.seed)
+        draws = list(itertools.islice(iter(again), 16))
+        found["initialisation"] = loop.runner.model.student.backbone.backbone.conv1.weight.sum().item()
+        found["order"] = [draw.index for draw in draws]
+        found["augmentation"] = dataset[draws[0]._replace(index=0)]["inputs"]["sup"][0].sum().item()
+        found["split"] = [group.name for group in dataset.datasets[0].groups]
+        raise _Begun
+
+    monkeypatch.setattr("mmengine.runner.IterBasedTrainLoop.run_iter", stop)
+    with pytest.raises(_Begun):
+        train_run(config="tiny", study="s", data=data, runs_root=runs, seed=seed, progress=False)
+    return found
+
+
+def test_seeds_differ_in_initialisation_order_augmentation_and_split_and_repeat_themselves(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, again, other = (begin(tiny_data, tmp_path, seed, monkeypatch) for seed in (0, 0, 1))
+    assert first == again
+    assert first.keys() == {"initialisation", "order", "augmentation", "split"}
+    for part in first:
+        assert first[part] != other[part], part
+
+
+def test_every_draw_is_augmented_in_its_own_way(tiny_data: Path) -> None:
+    config = load_config("tiny")
+    import_components(config)
+    init_default_scope("mmdet")
+    config.train_dataloader.dataset.data_root = str(tiny_data)
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+
+    def pixels(*, index: int = 0, seed: int = 0, source: int = 0, number: int = 0) -> list[int]:
+        branches = dataset[Draw(index, seed, source, number)]["inputs"]
+        return [int(view.sum()) for views in branches.values() if views is not None for view in views]
+
+    assert pixels() == pixels()
+    pixels(number=5)  # what was loaded before does not count
+    assert pixels(number=1) == pixels(number=1) != pixels() != pixels(seed=1)
+    unlabelled = len(dataset.datasets[0])
+    assert pixels(index=unlabelled, source=1) == pixels(index=unlabelled, source=1) != pixels(index=unlabelled)
