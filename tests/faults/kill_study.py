@@ -129,7 +129,7 @@ def _wait(folder: Path, process: "subprocess.Popen[bytes]", *, done: int) -> Non
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end and process.poll() is None:
         records = {path.parent: json.loads(path.read_text())["status"] for path in folder.glob("arms/*/record.json")}
-        begun = [run for run, status in records.items() if status == "running" and (run / "last_checkpoint").exists()]
+        begun = [run for run, status in records.items() if status == "running" and any(run.glob("iter_*.pth"))]
         if list(records.values()).count("completed") >= done and begun:
             return
         time.sleep(0.05)
