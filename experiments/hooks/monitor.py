@@ -78,6 +78,8 @@ class MonitorHook(Hook):
         self._settled = (
             0 if averaging is None else alarms.settled_after(averaging.momentum, interval=averaging.interval)
         )
+        # A run that a gate has ended does not get past it by being tried again.
+        self._act(runner, start, [gate for gate in record.gates if gate.verdict == "failed"])
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None

@@ -210,6 +210,14 @@ def test_a_failed_gate_ends_a_run_if_it_is_to(arm: Train, on_fail: str, status: 
         assert verdicts["finite_loss"] == "not_reached"
 
 
+def test_a_run_that_a_gate_has_ended_does_not_get_past_it_by_being_tried_again(arm: Train) -> None:
+    often = {THRESHOLD: 0.99, "default_hooks.checkpoint.interval": 1}
+    first, again = (arm(on_fail="stop", **often) for _ in range(2))
+    assert (again.status, again.reason, again.resumed_from) == ("failed", first.reason, [2])
+    told_to_go_on = arm(on_fail="warn", **often)
+    assert (told_to_go_on.status, told_to_go_on.resumed_from) == ("completed", [2, 2])
+
+
 def test_supervised_steps_raise_no_alarm_about_pseudo_boxes() -> None:
     """Neither where a window ends nor at a validation: burn-ins and supervised controls."""
     hook = begun(MonitorHook(record=make_record([]), policy=Policy()), iteration=0)
