@@ -122,13 +122,19 @@ def audit_run(
     run = file.parent
     if (run / RECORD_NAME).is_file() and read_record(run).data.fingerprint != description["fingerprint"]:
         raise UserError(f"The run in {run} was trained on other data than {data}: name that folder with --data.")
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out} cannot be made ({error.strerror}): choose another folder with --out.") from None
     from experiments.doctor.predictions import teacher_boxes
 
-    predictions = teacher_boxes(loaded, file, groups, progress=progress)
+    try:
+        predictions = teacher_boxes(loaded, file, groups, progress=progress)
+    except UserError:
+        for folder in made:
+            folder.rmdir()
+        raise
     classes, semi = description["classes"], loaded.model.semi_train_cfg
     found = audit_views(
         predictions.views, classes, configured=semi.pseudo_label_initial_score_thr,

@@ -213,7 +213,7 @@ def test_weights_that_cannot_be_read_are_a_users_mistake(
         audit_run(
             "tiny", delta={}, weights=weights, on="val", data=tiny_data, seed=0, out=tmp_path / "o", progress=False
         )
-    assert not list(tmp_path.glob("o/*"))
+    assert not (tmp_path / "o").exists()
 
 
 def test_the_command_prints_settings_that_are_ready_to_use(tiny_data: Path, runs: Path, tmp_path: Path) -> None:
