@@ -29,7 +29,7 @@ from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.address import LEDGER_NAME, known_url
-from experiments.errors import UserError
+from experiments.errors import UserError, told
 from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
@@ -44,8 +44,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            typer.echo(f"Error: {error}", err=True)
+        except (UserError, OSError) as error:
+            typer.echo(f"Error: {told(error)}", err=True)
             raise typer.Exit(2) from None
 
 

@@ -1,6 +1,6 @@
 """What a command line asks for, checked: a request."""
 
-import re
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from ablations.space import SPACES, describe_space
 from experiments import paths
 from experiments.address import hidden
 from experiments.errors import UserError
-from experiments.runs import BURN_IN_STUDY
+from experiments.runs import BURN_IN_STUDY, is_folder_name
 from experiments.studies import ARMS_FOLDER, Search
 
 SCALES = ("tiny", "cpu", "gpu", "paper")
@@ -21,6 +21,8 @@ DEFAULT_SCALE = "cpu"
 DEFAULT_TRIALS = 20
 SAMPLED = "optuna"
 OBJECTIVES = ("pareto", "ratio")
+_MOST_SEEDS = 1000
+_MOST_TRIALS = 100_000
 RESERVED = (BURN_IN_STUDY, ARMS_FOLDER)
 
 
@@ -65,6 +67,10 @@ def request_of(
         raise unknown("scale", scale, SCALES)
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, but a study needs at least 1.")
+    if seeds > _MOST_SEEDS:
+        raise UserError(f"--seeds is {seeds}, but a study has at most {_MOST_SEEDS}.")
+    if not math.isfinite(grace):
+        raise UserError(f"--grace is {grace}: give a number of seconds.")
     names = [factor.name for factor in chosen]
     search = _search(space, objective, trials) if design == SAMPLED else None
     arms = [arm_with(())] if search else arms_of(design, chosen, control=control)
@@ -75,7 +81,7 @@ def request_of(
             "--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space."
         )
     name = study or _default_name(design, names, scale, search)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
+    if not is_folder_name(name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")
     if name in RESERVED:
         raise UserError(f"The study name {name} is taken by the runs that all studies share: choose another --study.")
@@ -113,6 +119,8 @@ def _search(space: str, objective: str, trials: int) -> Search:
         raise unknown("objective", objective, OBJECTIVES)
     if trials < 1:
         raise UserError(f"--trials is {trials}, but a search needs at least 1.")
+    if trials > _MOST_TRIALS:
+        raise UserError(f"--trials is {trials}, but a search has at most {_MOST_TRIALS}.")
     return Search.model_validate({"space": settings, "objective": objective, "trials": trials})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from experiments.errors import UserError
+from experiments.errors import UserError, told
 from experiments.paths import runs_root
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def telling() -> Iterator[None]:
     """Tells a user's mistake in one sentence on standard error and exits with status 2."""
     try:
         yield
-    except UserError as error:
-        typer.echo(f"Error: {error}", err=True)
+    except (UserError, OSError) as error:
+        typer.echo(f"Error: {told(error)}", err=True)
         raise typer.Exit(2) from None
 
 

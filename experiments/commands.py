@@ -11,13 +11,13 @@ from experiments.config import load_config, parse_setting, to_json
 from experiments.data import commands as data_commands
 from experiments.doctor.audit_commands import audit
 from experiments.doctor.commands import doctor
-from experiments.errors import Terminated, UserError
+from experiments.errors import Terminated, UserError, told
 from experiments.interrupts import sigterm_as_interrupt
 from experiments.monitoring.console import MemoryBudget, OnFail, print_checklist
 from experiments.monitoring.memory import parse_budget
 from experiments.paths import runs_root
 from experiments.records import RECORD_NAME
-from experiments.runs import run_folder
+from experiments.runs import is_folder_name, run_folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_commands.app, name="data")
@@ -33,7 +33,9 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change one se
 def train(
     config: Config,
     settings: Settings = None,
-    seed: Annotated[int, typer.Option(help="Seed of initialisation, data order and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of initialisation, data order and augmentation.")
+    ] = 0,
     split: Annotated[
         int | None,
         typer.Option(
@@ -59,6 +61,9 @@ def train(
     from experiments.train import train_run
 
     delta = dict(parse_setting(text) for text in settings or [])
+    for option, text in (("--study", study), ("--name", name)):
+        if not is_folder_name(text):
+            raise UserError(f"{option} {text!r} is no folder name: use letters, digits and any of . _ + - inside.")
     folder = run_folder(runs_root=runs_root(), study=study, arm=name, seed=seed)
     if resume and not (folder / RECORD_NAME).exists():
         raise UserError(f"{folder} holds no run to continue: leave out --resume to begin one.")
@@ -115,7 +120,8 @@ def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     try:
         app()
-    except UserError as error:
+    except (UserError, OSError) as error:
+        text = told(error)
         if _speaks():
-            Console(stderr=True).print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+            Console(stderr=True).print(f"Error: {text}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(2) from None

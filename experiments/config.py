@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,15 +114,24 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """Split ``path=value``; the value is JSON (``0.4``, ``[1, 2]``, ``true``, ``"text"``), or else taken as text.
 
     Raises:
-        UserError: there is no ``=``.
+        UserError: there is no ``=``, or a number is not finite.
     """
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
         raise UserError(f"--set {text!r} is not of the form path=value, for example train_cfg.max_iters=100.")
     try:
-        return dotted.strip(), json.loads(value)
-    except ValueError:
-        return dotted.strip(), value
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = value
+    if not _is_finite(found):
+        raise UserError(f"--set {text!r} holds a number that is not finite: give one that is.")
+    return dotted.strip(), found
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return all(_is_finite(item) for item in (value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def to_json(config: "Config") -> str:

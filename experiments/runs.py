@@ -3,11 +3,13 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from experiments.config import config_path
+from experiments.data.files import read_file
 from experiments.errors import UserError
 from experiments.paths import data_root
 from experiments.records import RECORD_NAME, Record, read_record
@@ -25,6 +27,11 @@ FROM_BURN_IN = (
     "model.detector.backbone.mvvit.pooling_start",
 )
 """Settings that make another system of the detector from the start: a change of them reaches the burn-in of a run too."""
+
+
+def is_folder_name(text: str) -> bool:
+    """Whether a study or run may have this name, which becomes a folder's inside the runs folder."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}", text) is not None
 
 
 def run_folder(*, runs_root: Path, study: str, arm: str, seed: int) -> Path:
@@ -84,7 +91,7 @@ def read_dataset(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.")
     try:
-        description: dict[str, Any] = json.loads(path.read_text())
+        description: dict[str, Any] = json.loads(read_file(path))
         faults = {field: fault for field, fault in field_faults(description).items() if field != "splits"}
         if faults:
             raise UserError(f"{path} {next(iter(faults.values()))}")
@@ -99,9 +106,9 @@ def read_dataset(folder: Path) -> dict[str, Any]:
 
 
 def _fingerprint(folder: Path, description: Path) -> str:
-    digest = hashlib.sha256(description.read_bytes())
+    digest = hashlib.sha256(read_file(description))
     for path in sorted((folder / "annotations").glob("*.json")):
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(path.name.encode() + read_file(path))
     for path in sorted((folder / "images").glob("**/*")):
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
     return digest.hexdigest()[:16]
