@@ -39,7 +39,7 @@ def arm_with(on: Collection[str]) -> Arm:
         UserError: a name is no factor's.
     """
     chosen = tuple(factor.name for factor in select(on)) if on else ()
-    levels: dict[str, Level] = dict.fromkeys(FACTOR_NAMES, "off") | dict.fromkeys(chosen, "on")
+    levels: dict[str, Level] = {**dict.fromkeys(FACTOR_NAMES, "off"), **dict.fromkeys(chosen, "on")}
     return Arm(name=JOIN.join(chosen) or BASELINE, levels=levels)
 
 

@@ -26,7 +26,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def last_whole(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that is whole, or ``None``, and the names of newer ones that are not, the newest first."""
-    damaged = []
+    damaged: list[str] = []
     for path in reversed(checkpoints(folder)):
         if _is_whole(path):
             return path, damaged

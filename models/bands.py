@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class Stretch(NamedTuple):
-    """``count`` bands of ``rows`` rows each, one below the other, from row ``first`` on."""
+    """``number`` bands of ``rows`` rows each, one below the other, from row ``first`` on."""
 
     first: int
-    count: int
+    number: int
     rows: int
 
 
@@ -27,7 +27,7 @@ def stretches(height: int, rows: int, *, shifted: bool) -> list[Stretch]:
     first = min(rows // 2, height) if shifted else 0
     count, left = divmod(height - first, rows)
     cut = [Stretch(0, 1, first), Stretch(first, count, rows), Stretch(height - left, 1, left)]
-    return [stretch for stretch in cut if stretch.count and stretch.rows]
+    return [stretch for stretch in cut if stretch.number and stretch.rows]
 
 
 def in_bands(layer: Callable[[Tensor], Tensor], group: Tensor, rows: int, *, shifted: bool) -> Tensor:

@@ -124,7 +124,7 @@ class SemiSupervisedDataset(ConcatDataset):
         """Load a group; one that the sampler has drawn is augmented as its draw says, whatever was loaded before it."""
         if isinstance(draw, Draw):
             seed_generators(draw.seed, Use.GROUP, draw.source, draw.number)
-            return super().__getitem__(draw.index)
+            return super().__getitem__(draw.item)
         return super().__getitem__(draw)
 
 

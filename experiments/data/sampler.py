@@ -9,12 +9,12 @@ from mmdet.registry import DATA_SAMPLERS
 
 
 class Draw(NamedTuple):
-    """A group to load: ``index`` in the data set, drawn as the ``number``-th of ``source`` in a run of this ``seed``.
+    """A group to load: ``item`` of the data set, drawn as the ``number``-th of ``source`` in a run of this ``seed``.
 
     Of several ranks each has its own numbers: they are those that one process would have.
     """
 
-    index: int
+    item: int
     seed: int
     source: int
     number: int

@@ -1,9 +1,12 @@
 """Factors, designs and sampled settings."""
 
 import inspect
+from collections.abc import Sequence
 
 from ablations.designs import DESIGNS
-from ablations.factors import FACTORS, Setting
+from ablations.factor import Factor, Setting
+from ablations.factors import FACTORS
+from ablations.further import FURTHER
 from ablations.listing import search_text, value_text
 from ablations.space import SPACES
 from tools.documents.markdown import code, page, table
@@ -11,8 +14,26 @@ from tools.documents.markdown import code, page, table
 
 def factor_page() -> str:
     """The page."""
-    parts = ["## Factors"]
-    for factor in FACTORS:
+    parts = ["## Factors", *_factors(FACTORS)]
+    parts += [
+        "## Further factors",
+        "They take part where they are named; `faults` names all `fault_`.",
+        *_factors(FURTHER),
+    ]
+    designs = ((code(name), _question(function.__doc__ or "")) for name, function in DESIGNS.items())
+    spaces = ((code(name), ", ".join(code(setting) for setting in settings)) for name, settings in SPACES.items())
+    parts += [
+        "## Designs", "`--design`, several joined by commas; n is the number of factors named with `--factors`.",
+        table(("design", "question and arms"), designs),
+        "## Sampled settings", "`--design optuna --space`, or names of settings joined by commas.",
+        table(("space", "settings"), spaces),
+    ]  # fmt: skip
+    return page("Factors and designs", "`python -m ablations list` prints the factors too.", parts)
+
+
+def _factors(factors: Sequence[Factor]) -> list[str]:
+    parts = []
+    for factor in factors:
         parts += [
             f"### `{factor.name}`: {factor.title[0].lower()}{factor.title[1:]}",
             factor.meaning,
@@ -23,15 +44,7 @@ def factor_page() -> str:
                 f"Sampled as one number, `{factor.name}_strength`, from {factor.strength.low:g} (off is 0) to "
                 f"{factor.strength.high:g} (on is 1)."
             )
-    designs = ((code(name), _question(function.__doc__ or "")) for name, function in DESIGNS.items())
-    spaces = ((code(name), ", ".join(code(setting) for setting in settings)) for name, settings in SPACES.items())
-    parts += [
-        "## Designs", "`--design`, several joined by commas; n is the number of factors named with `--factors`.",
-        table(("design", "question and arms"), designs),
-        "## Sampled settings", "`--design optuna --space`, or names of settings joined by commas.",
-        table(("space", "settings"), spaces),
-    ]  # fmt: skip
-    return page("Factors and designs", "`python -m ablations list` prints the factors too.", parts)
+    return parts
 
 
 def _row(setting: Setting) -> tuple[str, ...]:

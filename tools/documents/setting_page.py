@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ablations.factors import FACTORS
+from ablations.further import FURTHER
 from ablations.request import SCALES
 from experiments.config import SET_BY_PROGRAM, load_config, to_json
 from tools.documents.markdown import code, page, table
@@ -59,7 +60,7 @@ def _text(values: Mapping[str, Any], path: str) -> str:
 
 
 def _note(path: str) -> str:
-    for factor in FACTORS:
+    for factor in (*FACTORS, *FURTHER):
         if any(path == changed for setting in factor.settings for changed in setting.paths):
             return f"factor {code(factor.name)}"
     told = [text for name, text in SET_BY_PROGRAM.items() if path == name or path.startswith(f"{name}.")]
