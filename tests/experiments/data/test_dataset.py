@@ -148,7 +148,7 @@ def test_batches_mix_the_sources_and_a_resumed_run_goes_on_where_it_was(train_se
     def take(number: int, skip: int = 0, ratio: tuple[int, int] = (1, 1)) -> list[int]:
         sampler = MixedGroupSampler(train_set, batch_size=2, source_ratio=list(ratio), seed=3)
         sampler.skip(skip)
-        return [draw.index for draw in itertools.islice(iter(sampler), number)]
+        return [draw.item for draw in itertools.islice(iter(sampler), number)]
 
     indices = take(16)
     assert all((index < 4) == (position % 2 == 0) for position, index in enumerate(indices))
