@@ -15,10 +15,18 @@ from models.mvvit import Attention, EncoderLayer, LevelFusion, MVViT, grid_place
 
 
 class ReferenceMVViT(nn.Module):
-    """Stands in for an :class:`models.mvvit.MVViT` and holds its weights."""
+    """Stands in for an :class:`models.mvvit.MVViT` and holds its weights.
+
+    Raises:
+        ValueError: it attends in bands, which is another function.
+    """
 
     def __init__(self, fused: MVViT) -> None:
         super().__init__()
+        if any(level.band_rows is not None for level in fused.levels):
+            raise ValueError(
+                "The plain form attends over pooled tokens, not in bands: build MVViT with spatial='pooled'."
+            )
         self.levels = fused.levels
         self.num_views = fused.num_views
         self.tokens_per_level = fused.tokens_per_level

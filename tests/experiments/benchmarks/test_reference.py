@@ -44,3 +44,9 @@ def test_bytes_of_the_matrices_by_hand() -> None:
     assert matrix_bytes(2, cells=6, tokens=3, views=2, heads=1, layers=2) == 4 * (2 * 36 + 2 * 36 + 2 * 36)
     # Not pooled: the encoder alone, over 2 x 6 tokens.
     assert matrix_bytes(2, cells=6, tokens=6, views=2, heads=1, layers=1) == 4 * (144 + 2 * 144)
+
+
+def test_bands_are_refused() -> None:
+    banded = MVViT(in_channels=[6], strides=[4], image_size=(32, 16), num_views=4, embed_dims=16, spatial="banded")
+    with pytest.raises(ValueError, match="not in bands"):
+        ReferenceMVViT(banded)
