@@ -53,8 +53,9 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     """
     numbers = [type(np.dtype(kind)) for kind in (np.uint32, np.float64, np.int64)]
     arrays = [np.ndarray, np.dtype, *(getattr(multiarray, name) for name in ("_reconstruct", "scalar"))]
+    known: list[Any] = [HistoryBuffer, *arrays, *numbers, (_method, "builtins.getattr")]
     try:
-        with torch.serialization.safe_globals([HistoryBuffer, *arrays, *numbers, (_method, "builtins.getattr")]):
+        with torch.serialization.safe_globals(known):
             content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
