@@ -91,7 +91,7 @@ def test_the_control_trains_as_long_on_as_many_groups_of_labelled_ones(scale: st
     assert options.batch_size == size
     sources = SimpleNamespace(datasets=[range(6), range(9)], cumulative_sizes=[6, 15])
     batches = iter(MixedGroupSampler(sources, batch_size=size, source_ratio=options.source_ratio, seed=0))
-    assert all(next(batches) < 6 for _ in range(10 * size))
+    assert all(next(batches).item < 6 for _ in range(10 * size))
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ def test_gates_of_arms_that_ended_before_their_baseline_are_judged_when_all_are_
 
 def test_how_runs_are_watched_reaches_them(laboratory: Laboratory) -> None:
     laboratory.run("--factors", "focal", "--memory-budget", "8GB", "--on-fail", "prune")
-    assert laboratory.watching == {"memory_budget_mb": 8192.0, "on_fail": "prune"}
+    assert laboratory.watching == {"memory_budget_mb": 8192.0, "on_fail": "prune", "patience": 60.0}
     result = laboratory.run("--factors", "focal", "--memory-budget", "much")
     assert result.exit_code == 2
     assert "--memory-budget 'much' is no amount of memory" in result.stderr

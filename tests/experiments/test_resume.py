@@ -191,7 +191,7 @@ def begin(data: Path, runs: Path, seed: int, monkeypatch: pytest.MonkeyPatch) ->
         draws = list(itertools.islice(iter(again), 16))
         found["initialisation"] = loop.runner.model.student.backbone.backbone.conv1.weight.sum().item()
         found["order"] = [draw.item for draw in draws]
-        found["augmentation"] = dataset[draws[0]._replace(index=0)]["inputs"]["sup"][0].sum().item()
+        found["augmentation"] = dataset[draws[0]._replace(item=0)]["inputs"]["sup"][0].sum().item()
         found["split"] = [group.name for group in dataset.datasets[0].groups]
         raise _Begun
 

@@ -10,8 +10,10 @@ from tools.lock import ROOT
 MEANINGS = {
     "RUNS": "Folder of all runs and studies; default `runs/` of the repository.",
     "DATA_ROOT": "Folder of the scales' own data sets; default `data/` of the repository.",
+    "CONFIGS": "Folder of the configs that are known by name; default `experiments/configs/` of the repository.",
     "STORAGE": "Address of a study's ledger, like `postgresql://user@host/db`; default a SQLite file in the study's folder.",
     "TRACK": f"Where figures go beside the record: of {', '.join(NAMES)}, joined by commas; default `{DEFAULT}`.",
+    "CUDA_VISIBLE_DEVICES": "The cards to use, as PyTorch and CUDA read it; `--gpus` sets it for workers.",
     "WANDB_MODE": "`offline` (default), `online` or `disabled`.",
     "WANDB_PROJECT": f"W&B's project; default `{PROJECT}`.",
     "WANDB_ENTITY": "W&B's team or user; default the account's own.",
@@ -36,6 +38,6 @@ def names_read() -> set[str]:
 
 def environment_page() -> str:
     """The page."""
-    lead = "Beside these, PyTorch, W&B and PostgreSQL read their own, like `CUDA_VISIBLE_DEVICES`, `OMP_NUM_THREADS`, `PGPASSFILE`."
+    lead = "Beside these, PyTorch, W&B and PostgreSQL read their own, like `OMP_NUM_THREADS`, `PGPASSFILE`."
     rows = ((code(name), meaning) for name, meaning in MEANINGS.items())
     return page("Environment variables", lead, [table(("variable", "meaning"), rows)])

@@ -141,7 +141,14 @@ def test_an_untrained_burn_in_and_weights_that_do_not_fit_are_one_note(tiny_data
     without = settings(tiny_data)
     without.burn_in = {}
     (none,) = examine_teacher(
-        without, config="paper", description=read_dataset(tiny_data), data=tiny_data, seed=0, split=0, runs_root=runs
+        without,
+        config="paper",
+        delta={},
+        description=read_dataset(tiny_data),
+        data=tiny_data,
+        seed=0,
+        split=0,
+        runs_root=runs,
     )
     assert none.says.startswith("paper has no burn-in")
 
