@@ -17,6 +17,7 @@ from experiments.burn_in import save_weights
 from experiments.checkpoints import checkpoints, last_whole
 from experiments.clock import Clock
 from experiments.config import set_path
+from experiments.data.loading import end_with_parent
 from experiments.errors import Pruned, Stopped, TakenOver, UserError
 from experiments.hooks.checkpoint import WholeCheckpointHook
 from experiments.hooks.monitor import MonitorHook, Policy
@@ -194,7 +195,10 @@ def _settings(job: Job) -> Any:
     settings.experiment_name = f"{record.study}-{record.arm}-seed{record.seed}-{time.time_ns()}"
     settings.randomness = {"seed": record.seed}
     settings.default_hooks.checkpoint.type = WholeCheckpointHook.__name__
-    settings.custom_imports.imports = [*settings.custom_imports.imports, WholeCheckpointHook.__module__]
+    for loader in (settings.train_dataloader, settings.val_dataloader):
+        loader.worker_init_fn = {"type": end_with_parent.__name__}
+    ours = [WholeCheckpointHook.__module__, end_with_parent.__module__]
+    settings.custom_imports.imports = [*settings.custom_imports.imports, *ours]
     checkpoint, damaged = first_rank(lambda: last_whole(job.folder))
     settings.resume = checkpoint is not None
     # Weights that a run starts from are loaded by RecordHook, as weights alone.

@@ -40,10 +40,10 @@ def locked(
 ) -> Iterator[Lock]:
     """Hold a folder against all other processes that ask for it with this function.
 
-    The lock is advisory, on ``folder/.lock``. The kernel releases it when the process ends, whatever ends it (and its data
-    loading processes, which notice within seconds). The file stays: removing it would let two processes in. Its time is
-    touched while it is held; who is stopped or hangs, does so no more, and is then told by :attr:`Lock.lost` that it has the
-    folder no longer.
+    The lock is advisory, on ``folder/.lock``. The kernel releases it when the process ends, whatever ends it, and the processes
+    that it has forked (those that load data end with it: ``experiments/data/loading.py``). The file stays: removing it would let
+    two processes in. Its time is touched while it is held; who is stopped or hangs, does so no more, and is then told by
+    :attr:`Lock.lost` that it has the folder no longer.
 
     Args:
         folder: made if it is missing.

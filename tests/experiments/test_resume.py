@@ -1,5 +1,6 @@
 """A run that was killed, wherever it was, ends bit for bit as one that was not; and what makes two runs the same or different."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -98,7 +99,7 @@ def essence(record: Record) -> dict[str, Any]:
     """A record without times and memory, and without what tells that it was stopped."""
     left_out = {"seconds", "peak_memory_mb", "resumed_from", "delta", "identity"}
     content = record.model_dump(mode="json", exclude=left_out)
-    content["gates"] = [gate for gate in content["gates"] if gate["name"] != "memory"]
+    content["gates"] = [gate for gate in content["gates"] if gate["name"] not in ("memory", "out_of_memory")]
     for window in content["history"]:
         window["figures"].pop("memory_allocated_mb")
     return content
@@ -136,13 +137,15 @@ def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resumed")
     wanted = [("whole", BUDGET, []), *((name, BUDGET, at) for name, at in PLACES.items())]
     wanted += [("loaded", LOADING, []), ("loaded-and-killed", LOADING, [("step", 5)])]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tiny_data), str(folder), json.dumps(wanted)],
-        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    codes = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    assert codes == [[*[-signal.SIGKILL] * len(at), 0] for *_, at in wanted], done.stderr
+    with (folder / "said").open("w+") as said:  # not a pipe: a process that outlived its run would hold it up
+        command = [sys.executable, "-c", SCRIPT, str(tiny_data), str(folder), json.dumps(wanted)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, stdout=said, stderr=said, cwd=ROOT, env=environment, check=False)
+        said.seek(0)
+        text = said.read()
+    assert done.returncode == 0, text
+    codes = [json.loads(line) for line in text.splitlines() if line.startswith("[")]
+    assert codes == [[*[-signal.SIGKILL] * len(at), 0] for *_, at in wanted], text
     return folder / "all"
 
 
@@ -175,6 +178,15 @@ def test_killed_runs_went_on_from_their_last_whole_checkpoints(runs: Path) -> No
 @pytest.mark.parametrize("run", ["loaded", "loaded-and-killed"])
 def test_the_number_of_loading_processes_does_not_change_what_they_load(run: str, runs: Path) -> None:
     assert same(runs / "whole", runs / run)
+
+
+def test_no_process_outlives_a_run_that_was_killed(runs: Path) -> None:
+    """The loading processes of a killed run, above all: they would keep its lock."""
+    commands = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            commands[path.parent.name] = path.read_bytes()
+    assert [number for number, command in commands.items() if str(runs.parent).encode() in command] == []
 
 
 class _Begun(KeyboardInterrupt):
