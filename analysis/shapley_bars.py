@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.answers import Answers
 from analysis.fits import Estimate
@@ -100,6 +101,7 @@ def plot_shapley(panel: ShapleyPanel, ax: Axes, *, names: bool = True) -> None:
     ax.set_yticks(range(len(panel.values)), [factor if names else "" for factor, _ in panel.values])
     ax.set_ylim(len(panel.values) - 0.4, -0.6)
     ax.set_xlim(*panel.limits)
+    ax.xaxis.set_major_locator(MaxNLocator(3))  # more labels than these run into each other on a third of a page
     ax.locator_params(axis="x", nbins=4)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
