@@ -138,7 +138,9 @@ def _teach(head: Any) -> None:
     predict = head.predict
 
     def taught(features: Any, proposals: Any, samples: Any, **options: Any) -> Any:
-        predict(features, proposals, samples, **options)
+        found = predict(features, proposals, samples, **options)
+        if head.test_cfg is None:  # the same boxes jittered, for their uncertainty
+            return found
         device = features[0].device
         return [
             InstanceData(
