@@ -28,7 +28,7 @@ from ablations.study import begin, collect, conclude
 from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
-from experiments.address import LEDGER_NAME, known_url
+from experiments.address import LEDGER_NAME, hidden, is_missing, known_url
 from experiments.errors import UserError, told
 from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget
@@ -330,8 +330,12 @@ def _root(runs_root: Path | None) -> Path:
 def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
     """The ledger of a study that was begun."""
     begun = read_study(root / study)
-    if begun is None and storage is None:
+    if begun is None and not storage:
         known = sorted(path.parent.name for path in root.glob(f"*/{LEDGER_NAME}"))
         there = f"the studies there are {', '.join(known)}" if known else "there is none yet"
         raise UserError(f"There is no study {study!r} in {root}; {there}. One in a database needs --storage.")
-    return Ledger(name=study, url=known_url(root / study, begun.storage if begun else None, storage))
+    url = known_url(root / study, begun.storage if begun else None, storage)
+    shown = hidden(url)
+    if is_missing(url):
+        raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
+    return Ledger(name=study, url=url)

@@ -47,3 +47,9 @@ def known_url(folder: Path, stored: str | None, given: str | None) -> str:
             "with --storage, or in the environment variable STORAGE."
         )
     return url
+
+
+def is_missing(url: str) -> bool:
+    """Whether it is the address of a file that does not exist: opening it would make one."""
+    address = sqlalchemy.make_url(url)
+    return address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file()

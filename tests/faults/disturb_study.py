@@ -25,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -305,7 +305,7 @@ def main() -> None:
         )  # fmt: skip
         right = all(outcome.right for outcome in outcomes) and snapshot(data) == before
         for outcome in outcomes:
-            print(json.dumps(asdict(outcome)))
+            print(json.dumps(vars(outcome)))
         print(
             f"{time.monotonic() - begun:.0f} s, data set {'untouched' if snapshot(data) == before else 'CHANGED'}. "
             f"{'As it should be.' if right else f'WRONG: its files are in {folder}.'}"

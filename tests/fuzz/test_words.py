@@ -94,7 +94,12 @@ OPTIONS = {
     "list": ("--json",), "table": ("--study", "--model", "--json"), "effects": ("--study", "--every"), "report": ("--study",),
 }  # fmt: skip
 FLAGS = ("--json", "--control", "--every")
-GIVEN = st.sampled_from(["1", "2", "alone", "focal", "tiny", "thresholds", "pareto", "s", "teacher"]) | WORDS
+GIVEN = (
+    st.sampled_from(
+        ["1", "2", "alone", "focal", "tiny", "thresholds", "pareto", "s", "teacher", "", "sqlite:///none.db"]
+    )
+    | WORDS
+)
 
 
 @pytest.mark.parametrize("command", OPTIONS)
@@ -112,3 +117,4 @@ def test_command_lines(command: str, tmp_path_factory: pytest.TempPathFactory, d
     assert result.exception is None or isinstance(result.exception, SystemExit), (words, result.exception)
     assert result.exit_code == 0 or "Error" in result.output or "Usage" in result.output, (words, result.output)
     assert list(runs.iterdir()) == []
+    assert not Path("none.db").exists()
