@@ -8,6 +8,8 @@ What is done element by element is left out, so the floor is below what can be r
 
 from dataclasses import dataclass
 
+from models.bands import stretches
+
 _ATTENTION_PRODUCTS = 2 + 5
 
 
@@ -44,29 +46,50 @@ def linear_work(rows: int, inputs: int, outputs: int) -> Work:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of MVViT: channels C, cells N = H*W, tokens K, views V, width D."""
+    """One level of MVViT: channels C, cells (H, W), tokens K per view, views V, width D, and rows of a band where it has bands."""
 
     channels: int
-    cells: int
+    size: tuple[int, int]
     tokens: int
     views: int
     width: int
     layers: int
     mlp_ratio: float
+    band_rows: int | None = None
+
+    @property
+    def cells(self) -> int:
+        """H*W."""
+        return self.size[0] * self.size[1]
 
     @property
     def pools(self) -> bool:
         """Whether there are more cells than tokens."""
         return self.cells > self.tokens
 
+    @property
+    def sequences(self) -> list[int]:
+        """Tokens of each sequence that the encoder attends within, over all its layers."""
+        if self.band_rows is None:
+            return [self.views * self.tokens] * self.layers
+        height, columns = self.size
+        return [
+            self.views * stretch.rows * columns
+            for layer in range(self.layers)
+            for stretch in stretches(height, self.band_rows, shifted=layer % 2 == 1)
+            for _ in range(stretch.number)
+        ]
+
     def attention(self, groups: int) -> Work:
         """Its attentions alone, without their linear layers."""
-        pooling = attention_work(self.tokens, self.cells, self.width) + attention_work(
-            self.cells, self.tokens, self.width
-        )
-        count = self.views * self.tokens
-        encoding = attention_work(count, count, self.width).times(self.layers)
-        return (pooling.times(self.views if self.pools else 0) + encoding).times(groups)
+        work = Work()
+        for count in self.sequences:
+            work += attention_work(count, count, self.width)
+        if self.pools:
+            pooling = attention_work(self.tokens, self.cells, self.width)
+            unpooling = attention_work(self.cells, self.tokens, self.width)
+            work += (pooling + unpooling).times(self.views)
+        return work.times(groups)
 
     def linear(self, groups: int) -> Work:
         """Its linear layers."""

@@ -4,9 +4,10 @@
 
 A case is one process: warm-up on a small map, then whole repetitions, in turn with the other cases. The plain form is the same
 function with every softmax matrix formed (:mod:`experiments.benchmarks.reference`), in float32. Where it would not fit, it is not
-tried.
+tried. Attention in bands is another function, of all the cells: it stands beside the most pooled tokens.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from experiments.benchmarks.here import is_here
 from experiments.benchmarks.rates import copy_rate, matrix_rate
 
 CHANNELS, STRIDES = (256, 512, 1024, 2048), (4, 8, 16, 32)
+BAND_ROWS = 4  # of the plan's size, as in the configs
 P2 = 1  # how many levels a case of P2 alone has
 _RESERVE_MB = 2048  # left to others where memory is shared with them
 
@@ -26,7 +28,7 @@ _RESERVE_MB = 2048  # left to others where memory is shared with them
 class Case:
     """A form of MVViT and its size; ``levels`` are counted from P2, ``image_size`` is in px."""
 
-    form: str  # fused, plain
+    form: str  # fused, plain, banded
     tokens: int
     heads: int
     layers: int
@@ -42,7 +44,8 @@ class Case:
     def size(self) -> str:
         """Its size in words."""
         levels = "P2" if self.levels == 1 else f"P2-P{self.levels + 1}"
-        return f"{levels}, K={self.tokens}, {self.heads} heads, {self.layers} layer{'s' * (self.layers > 1)}"
+        tokens = f"bands of {BAND_ROWS} rows" if self.form == "banded" else f"K={self.tokens}"
+        return f"{levels}, {tokens}, {self.heads} heads, {self.layers} layer{'s' * (self.layers > 1)}"
 
     @property
     def shapes(self) -> list[tuple[int, int, int]]:
@@ -56,10 +59,14 @@ class Case:
     @property
     def parts(self) -> list[Level]:
         """The levels as the floor counts them."""
+        rows = BAND_ROWS if self.form == "banded" else None
         return [
-            Level(c, h * w, min(self.tokens, h * w), self.views, self.width, self.layers, self.mlp_ratio)
+            Level(
+                c, (h, w), h * w if rows else min(self.tokens, h * w), self.views, self.width, self.layers,
+                self.mlp_ratio, rows,
+            )
             for c, h, w in self.shapes
-        ]
+        ]  # fmt: skip
 
     @property
     def attention(self) -> Work:
@@ -118,8 +125,8 @@ def run_attention(case: Case, repetitions: int) -> Sample:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shapes = []
     for level in case.parts:
-        count = case.views * level.tokens
-        shapes += [(case.groups, count, count)] * case.layers
+        alike = Counter(level.sequences)
+        shapes += [(case.groups * number, count, count) for count, number in alike.items()]
         if level.pools:
             images = case.groups * case.views
             shapes += [(images, level.tokens, level.cells), (images, level.cells, level.tokens)]
@@ -151,10 +158,11 @@ def _built(case: Case) -> tuple[Any, list[Any]]:
         fused = MVViT(
             in_channels=CHANNELS[: one.levels], strides=STRIDES[: one.levels], image_size=one.image_size,
             num_views=one.views, embed_dims=one.width, num_tokens=one.tokens, num_heads=one.heads,
-            num_layers=one.layers, mlp_ratio=one.mlp_ratio,
+            num_layers=one.layers, mlp_ratio=one.mlp_ratio, band_rows=BAND_ROWS,
+            spatial="banded" if one.form == "banded" else "pooled",
         ).to(device)  # fmt: skip
         maps = [torch.randn(one.groups * one.views, *shape, device=device, requires_grad=True) for shape in one.shapes]
-        return (fused if one.form == "fused" else ReferenceMVViT(fused)), maps
+        return (ReferenceMVViT(fused) if one.form == "plain" else fused), maps
 
     model, maps = build(replace(case, image_size=(64, 64), tokens=32))
     for out in model(maps):
@@ -165,7 +173,7 @@ def _built(case: Case) -> tuple[Any, list[Any]]:
 def measure(*, quick: bool) -> Findings:
     """Measure all cases that fit this machine and the time; ``quick`` is for a test of the benchmark."""
     findings = Findings("fusion")
-    with children("fused", "plain", *(["bfloat16"] if on_gpu() else [])) as made:
+    with children("fused", "plain", "banded", *(["bfloat16"] if on_gpu() else [])) as made:
         matrix = findings.add("matrix rate, float32", "10^12/s", made["fused"].call(matrix_rate, "float32") / 1e12)
         copying = findings.add("copying rate", "GB/s", made["fused"].call(copy_rate) / 1e9)
         for size, repetitions, goals in _sizes(quick):
@@ -183,25 +191,26 @@ class _Goals:
     smaller: float | None = None
     rate: float | None = None
     plain: bool = True
+    banded: bool = False
 
 
 def _sizes(quick: bool) -> list[tuple[Case, int, _Goals]]:
     """The sizes, how often each is run, and the goals there."""
     if quick:
         small = Case("fused", 64, 8, 2, levels=P2, width=64, image_size=(160, 64))
-        return [(small, 2, _Goals(where=""))]
+        return [(small, 2, _Goals(where="", banded=True))]
     on, off = Case("fused", 2048, 8, 2), Case("fused", 1024, 4, 1, mlp_ratio=2.0)
     p2 = Case("fused", 1024, 8, 2, levels=P2)
     if on_gpu():
         return [
             (off, 10, _Goals("H200")),
-            (on, 10, _Goals("H200", faster=12, smaller=1 / 10, rate=0.5)),
+            (on, 10, _Goals("H200", faster=12, smaller=1 / 10, rate=0.5, banded=True)),
             (p2, 10, _Goals("2 cores")),
         ]
     return [
         (p2, 3, _Goals("2 cores", faster=7, smaller=1 / 7)),
         (off, 1, _Goals("2 cores", plain=False)),
-        (on, 1, _Goals("H200", faster=12, smaller=1 / 10, rate=0.5, plain=False)),
+        (on, 1, _Goals("H200", faster=12, smaller=1 / 10, rate=0.5, plain=False, banded=True)),
     ]
 
 
@@ -215,6 +224,10 @@ def _compare(
         del cases["plain"]
         why = "would not fit this machine's memory" if goals.plain else "is left out here, since it takes long"
         findings.notes.append(f"{size.size}: the plain form {why}.")
+    precision = "bfloat16" if on_gpu() else "float32"
+    banded = replace(size, form="banded", precision=precision)
+    if goals.banded:
+        cases["banded"] = banded
     taken: dict[str, list[Sample]] = {name: [] for name in cases}
     for turn in range(repetitions):
         for name, case in cases.items():
@@ -223,7 +236,6 @@ def _compare(
             found = _taken(made[name], case, findings)
             taken[name] += [] if found is None else [found]
     seconds, processor, peaks = _figures(findings, size, taken)
-    precision = "bfloat16" if on_gpu() else "float32"
     rate = made["fused"].call(matrix_rate, precision)
     alone = made["fused"].call(run_attention, replace(size, precision=precision), repetitions)
     findings.add(f"{size.size}: floor", "s", floor)
@@ -234,7 +246,7 @@ def _compare(
     here = is_here(goals.where)
     if "fused" in seconds:
         findings.ratio(f"{size.size}: time over the floor", seconds["fused"].median / floor)
-    for name in [name for name in cases if name != "plain"]:
+    for name in [name for name in cases if name not in ("plain", "banded")]:
         findings.ratio(
             f"{size.size}: plain / {name}, time", quotient(seconds.get("plain"), seconds.get(name)),
             goal=goals.faster, where=goals.where, here=here,
@@ -250,6 +262,15 @@ def _compare(
         f"{size.size}: attention's operations, share of the {precision} matrix rate",
         size.attention.operations / attention.median / rate, goal=goals.rate, where=goals.where, here=here,
     )  # fmt: skip
+
+    if goals.banded:
+        pooled = "bfloat16" if on_gpu() else "fused"
+        label = f"{size.size}: bands of {BAND_ROWS} rows / pooled"
+        count = banded.attention.operations / size.attention.operations
+        findings.ratio(f"{label}, attention's operations", count)
+        findings.ratio(f"{label}, all operations", banded.work.operations / size.work.operations)
+        findings.ratio(f"{label}, time", quotient(seconds.get("banded"), seconds.get(pooled)))
+        findings.ratio(f"{label}, memory", quotient(peaks.get("banded"), peaks.get(pooled)))
 
 
 def _figures(
