@@ -47,7 +47,7 @@ FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 FURTHER := banded tall_anchors fault_ema fault_softmax fault_untrained fault_pooling faults
 ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
 
-.PHONY: help setup data noise notebooks test lint format docs lock audit wheelhouse clean $(ABLATIONS) ablation-all \
+.PHONY: help setup data noise notebooks test coverage lint format docs lock audit wheelhouse clean $(ABLATIONS) ablation-all \
 	ablation-factorial ablation-fractional ablation-fractional-16 study-thresholds study report dashboard sync bench
 
 help: ## List the commands and the variables that they take
@@ -114,6 +114,9 @@ bench: $(READY) ## Measure time and memory, each ratio beside its goal; QUICK=1 
 
 test: $(READY) ## Run the test suite
 	@$(RUN) -m pytest -n auto --dist loadfile
+
+coverage: $(READY) ## Run the test suite and list the lines of our packages that no test reaches
+	@$(RUN) -m pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 lint: $(READY) ## Check style and types
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
