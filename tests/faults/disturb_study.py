@@ -88,10 +88,14 @@ class _Command:
     environment: dict[str, str]
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
+    signalled: bool = False
 
     def alive(self) -> bool:
         """Give it again if it was broken off; ``False`` once it has ended by itself, with everything done or failed."""
-        if self.process is None or self.process.poll() not in (None, 0, 1):
+        ended = None if self.process is None else self.process.poll()
+        # An interpreter that a signal ends while it starts says 1, as the command does for failed arms.
+        if self.process is None or ended not in (None, 0, 1) or (ended == 1 and self.signalled):
+            self.signalled = False
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
                     self.words, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -171,8 +175,10 @@ def _do_harm(
             processes = [pid for command in commands for pid in command.processes()]
             what = left.pop()
             if what == "kill" and processes:
-                number = chance.choice(_SIGNALS)
-                _signal(chance.choice(processes), number)
+                number, pid = chance.choice(_SIGNALS), chance.choice(processes)
+                for command in commands:
+                    command.signalled |= command.process is not None and command.process.pid == pid
+                _signal(pid, number)
                 done[number.name] += 1
             elif what == "stop" and (workers := [pid for command in commands for pid in command.processes()[1:]]):
                 pid = chance.choice(workers)
