@@ -20,7 +20,7 @@ class Use(IntEnum):
 
 
 def seed_generators(seed: int, use: Use, *place: int) -> None:
-    """Seed all global generators of this process.
+    """Seed the global generators of this process; for a group, which is made on the processor, those of GPUs are left alone.
 
     Args:
         seed: the run's.
@@ -30,4 +30,10 @@ def seed_generators(seed: int, use: Use, *place: int) -> None:
     words = np.random.SeedSequence([seed, use, *place]).generate_state(4)
     random.seed(int(words[0]))
     np.random.seed(words[1])
-    torch.manual_seed((int(words[2]) << 31) ^ int(words[3]))
+    number = (int(words[2]) << 31) ^ int(words[3])
+    if use is Use.GROUP:
+        torch.default_generator.manual_seed(
+            number
+        )  # `torch.manual_seed` formats the whole stack where no GPU is in use yet
+    else:
+        torch.manual_seed(number)
