@@ -8,6 +8,7 @@ from typing import Any
 from experiments.errors import UserError
 
 _GRID = 8  # px that sides are rounded to
+_PLAIN = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True}]
 
 
 def fit_to_data(settings: Any, description: Mapping[str, Any], data: Path) -> None:
@@ -38,9 +39,19 @@ def fit_to_data(settings: Any, description: Mapping[str, Any], data: Path) -> No
         part.num_views = views
         if classes != list(part.metainfo.classes):
             part.metainfo = {"classes": classes}
-        load = part.pipeline[0]
-        kept = [step for step in load.transforms if step["type"] != "Resize"]
-        load.transforms = [*kept, {"type": "Resize", "scale": (width, height), "keep_ratio": False}]
+        part.pipeline[0].transforms = _sized(part.pipeline[0].transforms, (width, height), data)
+
+
+def _sized(steps: Sequence[Mapping[str, Any]], scale: tuple[int, int], data: Path) -> list[Any]:
+    """The steps of loading a view so that they end with the size (width, height), px, that the model is fed.
+
+    The shipped steps become mmdet's ``LoadAnnotations`` and our ``LoadView``, which does the rest and shares decoded views; behind
+    others comes mmdet's ``Resize``.
+    """
+    kept = [step for step in steps if step["type"] not in ("Resize", "LoadView")]
+    if kept in (_PLAIN, _PLAIN[1:]):
+        return [*kept[-1:], {"type": "LoadView", "scale": scale, "data": str(data)}]
+    return [*kept, {"type": "Resize", "scale": scale, "keep_ratio": False}]
 
 
 def view_size(stored: Sequence[int], *, budget: Sequence[int]) -> tuple[int, int]:

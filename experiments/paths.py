@@ -15,3 +15,14 @@ def runs_root() -> Path:
 def data_root() -> Path:
     """Folder of all generated data sets: ``$DATA_ROOT`` or ``data/`` in the repository."""
     return Path(os.environ.get("DATA_ROOT") or REPOSITORY / "data")
+
+
+def view_cache() -> Path | None:
+    """Folder of decoded views: ``$VIEW_CACHE``, by default in the user's cache folder; ``None`` where it says ``off``."""
+    named = os.environ.get("VIEW_CACHE")
+    if named == "off":
+        return None
+    if named:
+        return Path(named).absolute()
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    return caches / "multiview-ablation-lab" if caches.is_absolute() else None  # some users have no home

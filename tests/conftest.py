@@ -11,6 +11,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # W&B, which is a process of its own, has its own tests.
 os.environ["TRACK"] = "jsonl"
+# The user's cache of decoded views is none of the tests' business; those of the cache have their own.
+os.environ["VIEW_CACHE"] = "off"
 
 from experiments.config import import_components, load_config
 from experiments.data.synthesis import make_dataset

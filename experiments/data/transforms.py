@@ -4,17 +4,23 @@ A group is ``{"group": name, "views": [mmdet results dict per view]}`` until :cl
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
+import mmcv
 import numpy as np
-from mmcv.transforms import BaseTransform, Compose
+from mmcv.transforms import BaseTransform, Compose, LoadImageFromFile
+from mmdet.datasets.transforms import Resize
 from mmdet.datasets.transforms.augment_wrappers import level_to_mag
 from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import autocast_box_type
 from numpy.typing import NDArray
 
 from experiments.data import colours
+from experiments.data.cache import Decoded, ViewCache
 from experiments.errors import UserError
+from experiments.paths import view_cache
 
 _META_KEYS = (
     "img_id",
@@ -53,6 +59,49 @@ class EachView(BaseTransform):
                 raise
             raise UserError(f"{view['img_path']} is not a readable image: restore the file.") from error
         return done
+
+
+@TRANSFORMS.register_module()
+class LoadView(Resize):
+    """Load a view at the size that the model is fed, and move its boxes, which must have been loaded before, along.
+
+    What comes out is as of mmdet's ``LoadImageFromFile``, ``LoadAnnotations`` and ``Resize``; a view that this machine has decoded
+    before is taken from :mod:`experiments.data.cache`.
+
+    Args:
+        scale: width and height, px.
+        data: the data set folder.
+    """
+
+    def __init__(self, *, scale: tuple[int, int], data: str) -> None:
+        super().__init__(scale=tuple(scale), keep_ratio=False)
+        self.load = LoadImageFromFile()
+        self.cache = ViewCache(
+            view_cache(),
+            data=Path(data),
+            size=(scale[1], scale[0]),
+            recipe=f"1, cv2 {cv2.__version__}, mmcv {mmcv.__version__}",  # the number: of what this class does
+        )
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the view with its image, and boxes in px of that."""
+        view = self.cache.fetch(results["img_path"], lambda: self._decode(results["img_path"]))
+        (height, width), fed = view.stored, view.pixels.shape[:2]
+        results |= {"img": view.pixels, "ori_shape": view.stored, "img_shape": fed}
+        results["scale_factor"] = (fed[1] / width, fed[0] / height)
+        if fed != view.stored:  # else boxes, which lie inside of the image, stay where they are
+            self._move_boxes(results)
+        return results
+
+    @autocast_box_type()
+    def _move_boxes(self, results: dict[str, Any]) -> None:
+        self._resize_bboxes(results)
+        self._record_homography_matrix(results)
+
+    def _decode(self, path: str) -> Decoded:
+        loaded = self.load.transform({"img_path": path, "scale": self.scale})
+        self._resize_img(loaded)
+        return Decoded(loaded["img"], loaded["ori_shape"])
 
 
 @TRANSFORMS.register_module()

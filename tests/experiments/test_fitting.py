@@ -38,14 +38,17 @@ def fitted(config: str = "cpu", **changes: Any) -> Any:
     return settings
 
 
-def test_a_fitting_data_set_changes_nothing_but_adds_the_resize() -> None:
+def test_a_fitting_data_set_changes_nothing_but_how_views_are_loaded() -> None:
     plain, changed = load_config("cpu").to_dict(), fitted().to_dict()
     parts = (("train_dataloader", "dataset", "labelled"), ("train_dataloader", "dataset", "unlabelled"))
     for path in (*parts, ("val_dataloader", "dataset")):
         part: Any = changed
         for key in path:
             part = part[key]
-        assert part["pipeline"][0]["transforms"].pop() == {"type": "Resize", "scale": (96, 240), "keep_ratio": False}
+        boxes = {"type": "LoadAnnotations", "with_bbox": True}
+        view = {"type": "LoadView", "scale": (96, 240), "data": "data/cpu"}
+        assert part["pipeline"][0]["transforms"] == [boxes, view]
+        part["pipeline"][0]["transforms"] = [{"type": "LoadImageFromFile"}, boxes]
     assert changed == plain
 
 
@@ -57,11 +60,21 @@ def test_classes_views_and_size_reach_every_place_that_states_them() -> None:
     source = settings.train_dataloader.dataset
     for part in (source.labelled, source.unlabelled, settings.val_dataloader.dataset):
         assert (part.num_views, list(part.metainfo.classes)) == (4, ["Dent", "Crack"])
-        assert [step.get("scale") for step in part.pipeline[0].transforms] == [None, None, (88, 256)]
+        assert part.pipeline[0].transforms[1:] == [{"type": "LoadView", "scale": (88, 256), "data": "mine"}]
     detector = settings.model.detector
     assert (settings.val_evaluator.num_views, detector.backbone.mvvit.num_views) == (4, 4)
     assert detector.roi_head.bbox_head.num_classes == 2
     assert tuple(detector.backbone.mvvit.image_size) == (256, 88)
+
+
+def test_a_config_that_loads_views_in_its_own_way_gets_a_resize_behind() -> None:
+    settings = load_config("cpu")
+    own = [{"type": "LoadImageFromFile", "color_type": "grayscale"}, {"type": "LoadAnnotations", "with_bbox": True}]
+    settings.val_dataloader.dataset.pipeline[0].transforms = own
+    for _ in range(2):
+        fit_to_data(settings, {"classes": DRILL_BITS, "views": 8, "image_size": [240, 96]}, Path("data/cpu"))
+        resize = {"type": "Resize", "scale": (96, 240), "keep_ratio": False}
+        assert settings.val_dataloader.dataset.pipeline[0].transforms == [*own, resize]
 
 
 @pytest.fixture
@@ -98,3 +111,24 @@ def test_own_data_of_other_classes_views_and_sizes_train(own_data: Path, tmp_pat
     assert list(final.scores) == ["Dent", "Crack", "all"]
     boxes = json.loads((own_data / "annotations" / "val.json").read_text())["annotations"]
     assert final.scores["all"].boxes == len(boxes)
+
+
+def test_kept_views_change_nothing_of_a_run(own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its identity nor a bit of its weights, with images of two sizes."""
+    import torch
+
+    from experiments.data import cache
+    from experiments.runs import WEIGHTS_NAME
+
+    monkeypatch.setattr(cache, "_SETTLED", -1.0)
+    found = []
+    for kept in ("off", str(tmp_path / "views"), str(tmp_path / "views")):
+        monkeypatch.setenv("VIEW_CACHE", kept)
+        runs = tmp_path / f"runs-{len(found)}"
+        record = train_run(config="tiny", study="s", data=own_data, runs_root=runs, progress=False)
+        assert record.status == "completed", record.reason
+        found.append((record.identity, torch.load(runs / "s" / "baseline-seed0" / WEIGHTS_NAME, weights_only=True)))
+    assert len(list((tmp_path / "views").glob("*/*"))) == 40  # 10 groups of 4 views: all but the test split
+    assert len({identity for identity, _ in found}) == 1
+    for _, weights in found[1:]:
+        assert all(torch.equal(weights[name], value) for name, value in found[0][1].items())

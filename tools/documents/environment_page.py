@@ -11,6 +11,9 @@ MEANINGS = {
     "RUNS": "Folder of all runs and studies; default `runs/` of the repository.",
     "DATA_ROOT": "Folder of the scales' own data sets; default `data/` of the repository.",
     "CONFIGS": "Folder of the configs that are known by name; default `experiments/configs/` of the repository.",
+    "VIEW_CACHE": "Folder of decoded views that all processes of a machine share, on a local disk; `off` for none; default "
+    "`multiview-ablation-lab` in `XDG_CACHE_HOME`.",
+    "XDG_CACHE_HOME": "Folder of the user's caches; default `~/.cache`.",
     "STORAGE": "Address of a study's ledger, like `postgresql://user@host/db`; default a SQLite file in the study's folder.",
     "TRACK": f"Where figures go beside the record: of {', '.join(NAMES)}, joined by commas; default `{DEFAULT}`.",
     "CUDA_VISIBLE_DEVICES": "The cards to use, as PyTorch and CUDA read it; `--gpus` sets it for workers.",

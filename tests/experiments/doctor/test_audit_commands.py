@@ -112,7 +112,7 @@ def test_boxes_are_those_of_the_teachers_own_predictions(
 def test_boxes_of_resized_views_are_in_px_of_the_stored_image(tiny_data: Path, runs: Path) -> None:
     loaded = settings(tiny_data)
     load = loaded.val_dataloader.dataset.pipeline[0]
-    load.transforms = [*load.transforms[:2], {"type": "Resize", "scale": (24, 48), "keep_ratio": False}]
+    load.transforms = [load.transforms[0], {**load.transforms[1], "scale": (24, 48)}]
     loaded.model.detector.backbone.mvvit.image_size = (48, 24)
     groups = labelled_groups(loaded, data=tiny_data, on="val", split=0)[:1]
     found = teacher_boxes(loaded, burn_in(tiny_data, runs), groups, progress=False)
