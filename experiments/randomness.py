@@ -32,8 +32,7 @@ def seed_generators(seed: int, use: Use, *place: int) -> None:
     np.random.seed(words[1])
     number = (int(words[2]) << 31) ^ int(words[3])
     if use is Use.GROUP:
-        torch.default_generator.manual_seed(
-            number
-        )  # `torch.manual_seed` formats the whole stack where no GPU is in use yet
+        # `torch.manual_seed` formats the whole stack where no GPU is in use yet.
+        torch.default_generator.manual_seed(number)
     else:
         torch.manual_seed(number)

@@ -21,10 +21,8 @@ _MOST_PIXELS = 2**24  # OpenCV counts a histogram in float32, which is exact up 
 
 def autocontrast(image: Image, _magnitude: float = 0.0) -> Image:
     """Stretch each channel to 0 .. 255, as ``mmcv.auto_contrast`` does."""
-    lowest, highest = (
-        image.min(axis=0).min(axis=0),
-        image.max(axis=0).max(axis=0),
-    )  # by axis: numpy is slow at both at once
+    # Axis by axis: numpy is slow at both at once.
+    lowest, highest = image.min(axis=0).min(axis=0), image.max(axis=0).max(axis=0)
     return _map(image, *(_stretched(int(low), int(high)) for low, high in zip(lowest, highest, strict=True)))
 
 

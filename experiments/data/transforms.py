@@ -129,9 +129,8 @@ class FlipGroup(BaseTransform):
     def _mirror(self, view: dict[str, Any]) -> dict[str, Any]:
         image = view["img"]
         flipped: dict[str, Any] = self.flip(view)
-        flipped["img"] = cv2.flip(
-            image, 1
-        )  # mmdet's is a view with a negative stride, which is slow wherever it is read
+        # mmdet's is a view with a negative stride, which is slow wherever it is read.
+        flipped["img"] = cv2.flip(image, 1)
         return flipped
 
 
