@@ -44,7 +44,7 @@ OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),-
 DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
 SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
-FURTHER := banded tall_anchors fault_ema fault_softmax fault_untrained fault_pooling faults
+FURTHER := banded tall_anchors bfloat16 float32 fault_ema fault_softmax fault_untrained fault_pooling faults
 ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
 
 .PHONY: help setup data noise notebooks test coverage lint format docs lock audit wheelhouse clean $(ABLATIONS) ablation-all \

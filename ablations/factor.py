@@ -40,7 +40,8 @@ class Setting:
 class Factor:
     """Settings that are switched together.
 
-    A factor with a ``strength`` is sampled as one number for all its settings: the share of the way from off, 0, to on, 1.
+    A factor with a ``strength`` is sampled as one number for all its settings: the share of the way from off, 0, to on, 1. One with
+    ``scales`` is for these alone: at the others the baseline has its values on already.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Factor:
     meaning: str
     settings: tuple[Setting, ...]
     strength: Range | None = None
+    scales: tuple[str, ...] | None = None
 
 
 def plain(value: Value) -> bool | int | float | str | list[float]:

@@ -10,6 +10,19 @@ from ablations.factor import Factor, Setting
 
 _MVVIT = "model.detector.backbone.mvvit"
 
+
+def _precision(on: str, off: str, *, scales: tuple[str, ...]) -> Factor:
+    """Scales differ in what they train in, and the baseline is the scale's own: each direction is a factor by itself."""
+    return Factor(
+        on,
+        f"Training in {on}",
+        f"For the scales {' and '.join(scales)}, which train in {off}: computes the features of student and teacher in {on} while "
+        f"training. Losses, boxes and weights are float32 in either case, and so is validation.",
+        (Setting("precision", ("model.precision",), off, on),),
+        scales=scales,
+    )
+
+
 CANDIDATES: tuple[Factor, ...] = (
     Factor(
         "banded",
@@ -32,6 +45,8 @@ CANDIDATES: tuple[Factor, ...] = (
             ),
         ),
     ),
+    _precision("bfloat16", "float32", scales=("tiny", "cpu")),
+    _precision("float32", "bfloat16", scales=("gpu", "paper")),
 )
 
 FAULTS: tuple[Factor, ...] = (

@@ -65,6 +65,12 @@ def request_of(
     design, chosen = ",".join(names_in(design)), select(names_in(factors))
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
+    for factor in chosen:
+        if factor.scales is not None and scale not in factor.scales:
+            raise UserError(
+                f"The factor {factor.name} would change nothing at scale {scale}, which has its values already: it is for "
+                f"{' and '.join(factor.scales)}."
+            )
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, but a study needs at least 1.")
     if seeds > _MOST_SEEDS:

@@ -66,6 +66,8 @@ def check_buildable(settings: Any) -> None:
         return
     try:
         build(settings)
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"The settings cannot be built ({type(error).__name__}: {error}): correct the --set values."
@@ -74,8 +76,13 @@ def check_buildable(settings: Any) -> None:
 
 
 def build(settings: Any) -> tuple[Any, Any]:
-    """Model and optimiser (mmengine's wrapper) of a config; the libraries raise every kind for a value they cannot use."""
+    """Model and optimiser (mmengine's wrapper) of a config; the libraries raise every kind for a value they cannot use.
+
+    Raises:
+        UserError: there is no such precision, or this machine cannot train in it.
+    """
     import_components(settings)
+    _check_precision(settings.model.get("precision", "float32"))
     from mmdet.registry import MODELS
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import init_default_scope
@@ -83,3 +90,19 @@ def build(settings: Any) -> tuple[Any, Any]:
     init_default_scope(settings.default_scope)
     model = MODELS.build(settings.model)
     return model, build_optim_wrapper(model, settings.optim_wrapper)
+
+
+def _check_precision(precision: str) -> None:
+    import torch
+
+    from models.precision import check_precision
+
+    try:
+        check_precision(precision)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if precision == "bfloat16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(False):
+        raise UserError(
+            f"model.precision is bfloat16, which this GPU ({torch.cuda.get_device_name()}) does not have: set "
+            f"model.precision=float32."
+        )

@@ -19,6 +19,7 @@ TRUTH_NAME = "annotations/train_unlabeled_truth.json"
 WEIGHTS_NAME = "weights.pth"
 BURN_IN_STUDY = "burn-in"
 FROM_BURN_IN = (
+    "model.precision",
     "model.detector.backbone.mvvit.spatial",
     "model.detector.rpn_head.anchor_generator.type",
     "custom_hooks.0.swapped",

@@ -167,18 +167,18 @@ class LevelFusion(nn.Module):
         height, width = x.shape[-2:]
         cells = height * width
         per_view = self.tokens_at(cells)
-        places = position_codes(grid_places(height, width, x.device), self.width).to(x)
         content = self.norm(self.project(x.flatten(2).transpose(1, 2)))  # (B*V, N, D)
+        places = position_codes(grid_places(height, width, x.device), self.width).to(content)
         placed = content + places
         pooling = per_view < cells
         if pooling:
-            queries = self.queries.to(x)
+            queries = self.queries.to(content)
             tokens = self.pool(queries.expand(len(x), -1, -1), placed, content)  # (B*V, K, D)
             if self.distinct:  # the places of pooled tokens are those of their queries, at the scale of the codes
                 tokens = tokens + F.normalize(queries, dim=-1) * math.sqrt(self.width / 2)
         else:
             tokens = placed
-        group = tokens.unflatten(0, (-1, self.views)) + self.view_embedding.to(x)  # (B, V, K, D)
+        group = tokens.unflatten(0, (-1, self.views)) + self.view_embedding.to(content)  # (B, V, K, D)
         rows = self.band_rows
         group = group.unflatten(2, (height, width)) if rows else group.flatten(1, 2)
         for number, layer in enumerate(self.layers):

@@ -10,17 +10,32 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from models.mvvit import MVViT
+from models.precision import Precision, check_precision, computing_in
 
 
 @MODELS.register_module()
 class MultiViewSoftTeacher(SoftTeacher):
-    """mmdet's Soft Teacher with four differences.
+    """mmdet's Soft Teacher with five differences.
 
     - The teacher starts as a copy of the student, buffers included, and stays in evaluation mode.
     - A batch without unlabelled groups is a supervised step (the burn-in, and supervised controls).
     - A mirrored group lists its views in mirrored order, so teacher and student views are matched by image id.
     - How many boxes the teacher gives, and how many each threshold keeps, is logged (boxes per view, not losses).
+    - Student and teacher train in a precision of choice.
+
+    Args:
+        precision: of the features in :meth:`loss`, :mod:`models.precision`. Weights are float32, and so is prediction: scores are
+            those of the weights, whatever they were trained in.
+        options: of the library's class.
+
+    Raises:
+        ValueError: there is no such precision.
     """
+
+    def __init__(self, *, precision: Precision = "float32", **options: Any) -> None:
+        check_precision(precision)
+        super().__init__(**options)
+        self.precision = precision
 
     def init_weights(self) -> None:
         """Initialise the student and copy it to the teacher, but for what is drawn apart."""
@@ -55,6 +70,12 @@ class MultiViewSoftTeacher(SoftTeacher):
             multi_batch_inputs: images (B*V, 3, H, W) of each branch, views of a group next to each other.
             multi_batch_data_samples: their samples, in the same order.
         """
+        with computing_in(self.precision, self.student, self.teacher):
+            return self._loss(multi_batch_inputs, multi_batch_data_samples)
+
+    def _loss(
+        self, multi_batch_inputs: dict[str, Tensor], multi_batch_data_samples: dict[str, SampleList]
+    ) -> dict[str, Tensor]:
         losses = dict(self.loss_by_gt_instances(multi_batch_inputs["sup"], multi_batch_data_samples["sup"]))
         if "unsup_teacher" not in multi_batch_inputs:
             return losses

@@ -62,10 +62,14 @@ def build(case: str, scale: str, changes: dict[str, Any]) -> tuple[Any, Any]:
     init_default_scope("mmdet")
     torch.manual_seed(0)
     settings.image_size = settings.model.detector.backbone.mvvit.image_size  # configs keep it nowhere else
+    precision = settings.model.precision
     if case == "no views":
         settings.model.type = "SoftTeacher"
         settings.model.detector.backbone = settings.model.detector.backbone.backbone
+        del settings.model.precision
     model = MODELS.build(settings.model)
+    if case == "no views":
+        _reduce(model, precision)
     model.teacher.load_state_dict(model.student.state_dict())
     if case == "plain":
         for one in (model.student, model.teacher):
@@ -73,6 +77,19 @@ def build(case: str, scale: str, changes: dict[str, Any]) -> tuple[Any, Any]:
     model.to("cuda" if torch.cuda.is_available() else "cpu").train()
     _teach(model.teacher.roi_head)
     return settings, model
+
+
+def _reduce(model: Any, precision: Any) -> None:
+    """Have mmdet's own Soft Teacher train in the precision of ours."""
+    from models.precision import computing_in
+
+    loss = model.loss
+
+    def reduced(*inputs: Any, **options: Any) -> Any:
+        with computing_in(precision, model.student, model.teacher):
+            return loss(*inputs, **options)
+
+    model.loss = reduced
 
 
 def trainer(settings: Any, model: Any, batch: Callable[[], Any]) -> Callable[[], None]:

@@ -119,6 +119,7 @@ detector = dict(
 
 model = dict(
     type="MultiViewSoftTeacher",
+    precision="bfloat16",  # of features while training; or "float32"
     detector=detector,
     data_preprocessor=dict(
         type="MultiBranchDataPreprocessor",

@@ -7,6 +7,7 @@ _base_ = ["base.py"]
 
 image_size = (240, 96)
 model = dict(
+    precision="float32",
     detector=dict(
         backbone=dict(
             backbone=dict(

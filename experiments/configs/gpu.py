@@ -6,6 +6,7 @@ Command: python -m experiments train gpu
 _base_ = ["cpu.py"]
 
 model = dict(
+    precision="bfloat16",
     detector=dict(
         backbone=dict(
             backbone=dict(

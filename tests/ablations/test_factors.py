@@ -163,6 +163,8 @@ MVVIT = "model.detector.backbone.mvvit"
 FURTHER_DELTAS: dict[str, dict[str, Any]] = {
     "banded": {f"{MVVIT}.spatial": "banded"},
     "tall_anchors": {"model.detector.rpn_head.anchor_generator.type": "WidthHeightAnchorGenerator"},
+    "bfloat16": {"model.precision": "bfloat16"},
+    "float32": {"model.precision": "float32"},
     "fault_ema": {"custom_hooks.0.swapped": True},
     "fault_softmax": {"model.detector.roi_head.bbox_head.loss_cls.type": "FocalLoss"},
     "fault_untrained": {f"{MVVIT}.trained": False},
@@ -186,9 +188,11 @@ def test_all_means_the_plans_six_and_faults_those_of_its_system() -> None:
         select(["bandet"])
 
 
-def test_no_further_factor_is_sampled_or_shares_a_path() -> None:
-    paths = [path for f in (*FACTORS, *FURTHER) for s in f.settings for path in s.paths]
-    assert len(paths) == len(set(paths))
+def test_no_further_factor_is_sampled_or_shares_a_path_with_another_of_its_scale() -> None:
+    for scale in ("tiny", "cpu", "gpu", "paper"):
+        factors = [f for f in (*FACTORS, *FURTHER) if f.scales is None or scale in f.scales]
+        paths = [path for f in factors for s in f.settings for path in s.paths]
+        assert len(paths) == len(set(paths))
     assert not any(factor.strength or setting.search for factor in FURTHER for setting in factor.settings)
 
 

@@ -114,3 +114,16 @@ def test_the_stored_command_has_no_password() -> None:
 
 def test_names_in() -> None:
     assert names_in(" focal, anchors ,,") == ["focal", "anchors"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "scale", "scales"), [("bfloat16", "gpu", "tiny and cpu"), ("float32", "cpu", "gpu and paper")]
+)
+def test_a_precision_that_the_scale_has_already_is_refused(factor: str, scale: str, scales: str) -> None:
+    with pytest.raises(UserError, match=f"{factor} would change nothing at scale {scale}.*it is for {scales}"):
+        request(factors=f"focal,{factor}", scale=scale)
+
+
+def test_what_the_scales_precision_costs_is_a_study() -> None:
+    arms = request(factors="float32", scale="gpu", seeds=5).arms
+    assert [(arm.name, arm.delta) for arm in arms] == [("baseline", {}), ("float32", {"model.precision": "float32"})]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import checks
+from experiments.config import load_config
 from experiments.errors import UserError
 from experiments.train import train_run
 
@@ -31,3 +32,28 @@ def test_a_split_that_the_data_cannot_give_is_refused(tiny_data: Path, tmp_path:
     with pytest.raises(UserError, match=r"The split is -1"):
         train_run(config="tiny", study="s", split=-1, data=tiny_data, runs_root=tmp_path, progress=False)
     assert not list(tmp_path.rglob("record.json"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [
+        (
+            "bfloat16",
+            r"model.precision is bfloat16, which this GPU \(Old One\) does not have: set model.precision=float32.",
+        ),
+        ("half", "model.precision is 'half': choose float32 or bfloat16."),
+        ("float32", None),
+    ],
+)
+def test_a_precision_that_there_is_not_is_refused_in_one_sentence(
+    precision: str, message: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_config("tiny", {"model.precision": precision})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Old One")
+    if message is None:
+        checks.check_buildable(settings)
+    else:
+        with pytest.raises(UserError, match=f"^{message}$"):
+            checks.check_buildable(settings)

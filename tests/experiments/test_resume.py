@@ -127,6 +127,7 @@ PLACES: dict[str, list[tuple[str, int]]] = {
     "again-and-again": [("step", 5), ("step", 1), ("validated", 1)],
     "at-random": [("step", STEP)],
 }
+REDUCED = BUDGET | {"model.precision": "bfloat16"}
 LOADING = BUDGET | {"train_dataloader.num_workers": 2, "train_dataloader.persistent_workers": True}
 
 
@@ -137,6 +138,7 @@ def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resumed")
     wanted = [("whole", BUDGET, []), *((name, BUDGET, at) for name, at in PLACES.items())]
     wanted += [("loaded", LOADING, []), ("loaded-and-killed", LOADING, [("step", 5)])]
+    wanted += [("reduced", REDUCED, []), ("reduced-and-killed", REDUCED, [("step", 4), ("validating", 4)])]
     with (folder / "said").open("w+") as said:  # not a pipe: a process that outlived its run would hold it up
         command = [sys.executable, "-c", SCRIPT, str(tiny_data), str(folder), json.dumps(wanted)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -178,6 +180,15 @@ def test_killed_runs_went_on_from_their_last_whole_checkpoints(runs: Path) -> No
 @pytest.mark.parametrize("run", ["loaded", "loaded-and-killed"])
 def test_the_number_of_loading_processes_does_not_change_what_they_load(run: str, runs: Path) -> None:
     assert same(runs / "whole", runs / run)
+
+
+def test_a_killed_run_in_bfloat16_ends_bit_for_bit_as_one_that_was_not(runs: Path) -> None:
+    assert same(runs / "reduced", runs / "reduced-and-killed")
+    assert read_record(runs / "reduced-and-killed").resumed_from == [2, 6]
+    first, other = weights(runs / "whole"), weights(runs / "reduced")
+    name = "student.backbone.backbone.conv1.weight"
+    assert not torch.equal(first[name], other[name])  # it is on
+    assert {name: value.dtype for name, value in first.items()} == {name: value.dtype for name, value in other.items()}
 
 
 def test_no_process_outlives_a_run_that_was_killed(runs: Path) -> None:

@@ -79,6 +79,7 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str], str]] = {
     "pooling queries all alike": (
         {"model.detector.backbone.mvvit.pooling_start": "alike"}, ("view fusion", "error"), "start all alike",
     ),
+    "a precision that there is not": ({"model.precision": "half"}, ("build", "error"), "model.precision is 'half'"),
     "a momentum that is the teacher's share": (
         {f"{_HOOK}.momentum": 0.999}, ("EMA momentum", "error"), "custom_hooks.0.momentum is 0.999",
     ),
