@@ -1,12 +1,16 @@
 """Soft Teacher over groups of views."""
 
+import copy
 from collections.abc import Mapping, Set
 from typing import Any
 
 import torch
 from mmdet.models.detectors import SoftTeacher
+from mmdet.models.utils import filter_gt_instances, unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
+from mmdet.structures.bbox import bbox2roi, bbox_project
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from models.mvvit import MVViT
@@ -60,6 +64,11 @@ class MultiViewSoftTeacher(SoftTeacher):
         super().train(mode)
         self.teacher.eval()
         return self
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, float]:
+        """As the library has it; the figures to be logged come from the GPU together, where each by itself would wait for it."""
+        figures = super().train_step(data, optim_wrapper)
+        return dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
 
     def loss(
         self, multi_batch_inputs: dict[str, Tensor], multi_batch_data_samples: dict[str, SampleList]
@@ -118,6 +127,46 @@ class MultiViewSoftTeacher(SoftTeacher):
         finally:
             head.predict = predict
         return samples, {**info, "teacher_labels": torch.cat([results.labels for results in found[0]])}
+
+    def rcnn_cls_loss_by_pseudo_instances(
+        self, x: tuple[Tensor, ...], unsup_rpn_results_list: list[InstanceData], batch_data_samples: SampleList,
+        batch_info: dict[str, Any],
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """The library's function, but for how it is worked out.
+
+        The library adds the boxes' weights up one by one, which on a GPU is a launch for each of a thousand boxes or more, and
+        inverts matrices of 3 x 3 there, view by view.
+        """
+        head, teacher = self.student.roi_head, self.teacher.roi_head
+        samples = filter_gt_instances(copy.deepcopy(batch_data_samples), score_thr=self.semi_train_cfg.cls_pseudo_thr)
+        truths, ignored, _ = unpack_gt_instances(samples)
+        sampled = []
+        for number, proposals in enumerate(copy.deepcopy(unsup_rpn_results_list)):
+            proposals.priors = proposals.pop("bboxes")
+            assigned = head.bbox_assigner.assign(proposals, truths[number], ignored[number])
+            features = [level[number][None] for level in x]
+            sampled.append(head.bbox_sampler.sample(assigned, proposals, truths[number], feats=features))
+        boxes = [one.priors for one in sampled]
+        rois = bbox2roi(boxes)
+        predicted = head._bbox_forward(x, rois)
+        labels, weights, *regression = head.bbox_head.get_targets(sampled, self.student.train_cfg.rcnn)
+        to_teacher = torch.stack([
+            torch.from_numpy(seen["homography_matrix"]) @ torch.from_numpy(sample.homography_matrix).inverse()
+            for seen, sample in zip(batch_info["metainfo"], batch_data_samples, strict=True)
+        ]).to(rois.device)  # fmt: skip
+        views = zip(boxes, to_teacher, batch_info["img_shape"], strict=True)
+        projected = [InstanceData(bboxes=bbox_project(one, matrix, shape)) for one, matrix, shape in views]
+        with torch.no_grad():
+            results = teacher.predict_bbox(
+                batch_info["feat"], batch_info["metainfo"], projected, rcnn_test_cfg=None, rescale=False
+            )
+            background = torch.cat([one.scores[:, -1] for one in results])
+            weights = torch.where(labels == head.bbox_head.num_classes, background, weights)
+        losses: dict[str, Tensor] = head.bbox_head.loss(
+            predicted["cls_score"], predicted["bbox_pred"], rois, labels, weights, *regression
+        )
+        losses["loss_cls"] = losses["loss_cls"] * len(weights) / weights.sum().clamp(min=1.0)
+        return losses
 
     def pseudo_boxes(self, samples: SampleList, teacher_labels: Tensor) -> dict[str, Tensor]:
         """What the teacher gave and what was kept of it, per view, to be logged; the model knows classes by their labels alone.

@@ -29,6 +29,13 @@ def _optimiser(**options: Any) -> Callable[[Any, Any], None]:
     return change
 
 
+def _precision(precision: str) -> Callable[[Any, Any], None]:
+    def change(settings: Any, model: Any) -> None:
+        model.precision = precision
+
+    return change
+
+
 def _inference(settings: Any, model: Any) -> None:
     """Let the teacher look under inference mode; what the student's losses keep of it is copied out."""
     import torch
@@ -58,6 +65,8 @@ VARIANTS: dict[str, Callable[[Any, Any], None]] = {
     "optimiser: fused": _optimiser(fused=True),
     "teacher under inference mode": _inference,
     "channels last": _channels_last,
+    "bfloat16": _precision("bfloat16"),
+    "float32": _precision("float32"),
 }
 
 

@@ -49,6 +49,7 @@ def test_a_precision_that_there_is_not_is_refused_in_one_sentence(
     precision: str, message: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load_config("tiny", {"model.precision": precision})
+    monkeypatch.setattr(checks, "_checked", set())
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: including_emulation)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Old One")

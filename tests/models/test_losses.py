@@ -84,6 +84,8 @@ def test_accuracy_counts_boxes_of_a_class_only() -> None:
     logits = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     accuracy = build().get_accuracy(logits, torch.tensor([0, 1, 2]))
     assert accuracy["acc_classes"].item() == 50.0
+    assert build().get_accuracy(logits, torch.tensor([2, 2, 2]))["acc_classes"].item() == 0.0
+    assert build().get_accuracy(logits[:0], torch.tensor([], dtype=torch.long))["acc_classes"].item() == 0.0
 
 
 def test_gamma_and_weight_change_the_loss() -> None:

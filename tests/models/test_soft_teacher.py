@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from models.soft_teacher import view_order
+from models.soft_teacher import MultiViewSoftTeacher, SoftTeacher, view_order
 
 Build = Callable[..., Any]
 
@@ -222,3 +222,43 @@ def test_what_the_teacher_saw_is_put_in_the_students_order(build_model: Build) -
     assert [float(matrix[0, 0]) for matrix in seen["info"]["homography_matrix"]] == order
     assert [meta["img_id"] - 10 for meta in seen["info"]["metainfo"]] == order
     assert float(losses["pseudo_boxes_per_view"]) == float(losses["pseudo_boxes_per_view_0"]) == 1.0
+
+
+@pytest.mark.parametrize("scores", [[0.9, 0.6], [0.1]])  # the latter is below the threshold
+def test_the_classification_loss_of_pseudo_labels_is_the_librarys(
+    scores: list[float], build_model: Build, tiny_batch: Build, teach: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, gradients = [], []
+    for library in (True, False):
+        model = build_model().train()
+        teach(model, scores)
+        batch = tiny_batch(model)
+        with monkeypatch.context() as patch:
+            if library:
+                own = SoftTeacher.rcnn_cls_loss_by_pseudo_instances
+                patch.setattr(MultiViewSoftTeacher, "rcnn_cls_loss_by_pseudo_instances", own)
+            torch.manual_seed(1)
+            losses.append(model.loss(*batch)["unsup_loss_cls"])
+        losses[-1].backward()
+        gradients.append(model.student.roi_head.bbox_head.shared_fcs[0].weight.grad)
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-7)
+
+
+def test_a_step_gives_its_figures_as_plain_numbers(build_model: Build, tiny_batch: Build) -> None:
+    """One transfer brings them from the GPU; as tensors, whoever logs them would wait for each."""
+    from mmengine.optim import build_optim_wrapper
+
+    model = build_model().train()
+    inputs, samples = tiny_batch(model)
+    wrapper = build_optim_wrapper(model, {"type": "OptimWrapper", "optimizer": {"type": "SGD", "lr": 0.0}})
+    torch.manual_seed(1)
+    total, logged = model.parse_losses(model.loss(inputs, samples))
+    model.data_preprocessor.forward = lambda data, training: data
+    inputs, samples = tiny_batch(build_model())
+    torch.manual_seed(1)
+    figures = model.train_step({"inputs": inputs, "data_samples": samples}, wrapper)
+    assert list(figures) == list(logged)
+    assert {type(value) for value in figures.values()} == {float}
+    assert figures["sup_loss_rpn_cls"] == logged["sup_loss_rpn_cls"].item()
+    assert figures["loss"] == pytest.approx(total.item(), rel=1e-5)
