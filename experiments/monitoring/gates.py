@@ -253,6 +253,9 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
     if last and before.ap < NEAR_ZERO:
         why = f"AP {ap:.3f}; {before.what} {before.ap:.4f} is near zero, a multiple of which means nothing"
         return due.absent(why, ap=ap, before=before.ap)
+    if before.ap < NEAR_ZERO and ap < NEAR_ZERO:
+        why = f"AP {ap:.4f} and {before.what} {before.ap:.4f} are near zero, between which nothing can be told"
+        return due.absent(why, ap=ap, before=before.ap)
     bound = multiple * before.ap
     says = (
         f"AP {ap:.3f}, to be above {bound:.3f} ({f'{multiple:g} times ' if last else ''}{before.what} {before.ap:.3f})"
