@@ -16,6 +16,7 @@ from experiments.studies import Study
 
 STATES = ("completed", "running", "waiting", "failed", "pruned")
 _LEAST_SECONDS = 0.5  # what took less was not trained, but found among the runs of another study
+_TRAINING = ("training", "validating")
 
 
 @dataclass(frozen=True)
@@ -42,25 +43,48 @@ def status_of(study: Study, entries: Sequence[Entry]) -> Status:
         scale=study.scale,
         entries=tuple(entries),
         counts={state: counts[state] for state in STATES},
-        remaining=remaining_seconds(entries),
+        remaining=remaining_seconds(entries, study=study.study),
     )
 
 
-def remaining_seconds(entries: Sequence[Entry]) -> float | None:
-    """Seconds until the last job is done, if jobs take as long as those that are done did on average.
+def is_reused(entry: Entry, *, study: str) -> bool:
+    """Whether a completed job has runs that another study had trained."""
+    return entry.state == "completed" and any(record["study"] != study for record in entry.records.values())
 
-    The work that is left is shared by as many workers as are training now (at least one).
+
+def remaining_seconds(entries: Sequence[Entry], *, study: str) -> float | None:
+    """Seconds until the last job is done, if jobs take as long as those that this study trained did on average.
+
+    Burn-ins do not count, of what was trained or of what trains: most jobs find theirs trained. The work that is left is shared
+    by as many workers as are training now (at least one).
     """
-    took = [
-        e.seconds for e in entries if e.state == "completed" and e.seconds is not None and e.seconds > _LEAST_SECONDS
-    ]
+    done = [entry for entry in entries if entry.state == "completed" and not is_reused(entry, study=study)]
+    took = [seconds for entry in done if (seconds := _training_seconds(entry)) > _LEAST_SECONDS]
     running = [entry for entry in entries if entry.state == "running"]
     waiting = sum(entry.state == "waiting" for entry in entries)
     if not took or not (running or waiting):
         return None
     mean = sum(took) / len(took)
-    left = waiting * mean + sum(max(0.0, mean - (entry.seconds or 0.0)) for entry in running)
+    left = waiting * mean + sum(_seconds_left(entry, mean) for entry in running)
     return left / max(1, len(running))
+
+
+def _training_seconds(entry: Entry) -> float:
+    """How long the runs of a completed job took by their records; where these do not say, how long the job did."""
+    told = [record["seconds"] for record in entry.records.values()]
+    if told and all("total" in seconds for seconds in told):
+        return float(sum(seconds["total"] + seconds.get("harness", 0.0) for seconds in told))
+    return entry.seconds or 0.0
+
+
+def _seconds_left(entry: Entry, mean: float) -> float:
+    """Of a running job, by how far its only run is; of several, and where that is not known, by how long it has been running."""
+    told = entry.progress
+    if told.get("phase") in ("burn-in", "waiting") and len(entry.runs) == 1:
+        return mean
+    if told.get("phase") in _TRAINING and told.get("iterations") and len(entry.runs) == 1:
+        return mean * (1 - told["iteration"] / told["iterations"])
+    return max(0.0, mean - (entry.seconds or 0.0))
 
 
 def status_view(status: Status, *, now: datetime) -> Group:

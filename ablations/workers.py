@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ablations.ledger import Ledger
-from ablations.status import Status, duration, first_line, label, status_of, status_view
+from ablations.status import Status, duration, first_line, is_reused, label, status_of, status_view
 from ablations.trials import Entry
 from ablations.worker import Place, work
 from experiments.errors import UserError
@@ -142,7 +142,9 @@ class _Teller:
 
     def _tell(self, entry: Entry, status: Status) -> None:
         total = len(status.entries)
-        text = f"[{total - status.unfinished}/{total}] {label(entry)}: {entry.state}, {duration(entry.seconds or 0.0)}"
+        reused = is_reused(entry, study=status.study)
+        ended = "reused" if reused else f"{entry.state}, {duration(entry.seconds or 0.0)}"
+        text = f"[{total - status.unfinished}/{total}] {label(entry)}: {ended}"
         if entry.state != "completed":
             text += f": {first_line(entry.reason)}"
         if status.remaining is not None:

@@ -14,6 +14,7 @@ from tests.ablations.conftest import make_entry, make_record
 
 STUDY = Study(study="s", scale="cpu", data=None, data_fingerprint="f", hard_classes=["Chipped"])
 TRAINING = {"phase": "training", "iteration": 40, "iterations": 160, "rate": 2.5, "worker": "bench:17"}
+TOOK = {"training": 70.0, "validation": 10.0, "total": 80.0, "harness": 20.0}
 DONE = [make_entry("a", "completed", seconds=100.0), make_entry("b", "completed", seconds=300.0)]  # 200 s on average
 WAITING = make_entry("c", "waiting")
 
@@ -40,11 +41,18 @@ def shown(*entries: Entry, now: datetime = datetime(2025, 3, 1, 12, 0)) -> list[
         ([*DONE, WAITING, running(900.0)], 200.0),  # it should be done by now
         ([*DONE, running(None)], 200.0),
         ([*DONE, make_entry("known", "completed", seconds=0.1), WAITING], 200.0),  # found, not trained
+        ([*DONE, make_entry("known", "completed", make_record("k", study="other"), seconds=6.0), WAITING], 200.0),
+        ([make_entry("known", "completed", make_record("k", study="other"), seconds=6.0), WAITING], None),
+        # Its burn-in took 250 s of its 350 s.
+        ([make_entry("a", "completed", make_record("a-0", seconds=TOOK), seconds=350.0), WAITING], 100.0),
+        ([*DONE, running(90.0, progress={**TRAINING, "phase": "burn-in"})], 200.0),
+        ([*DONE, running(90.0, progress=TRAINING)], 150.0),  # 40 of 160 iterations
+        ([*DONE, running(90.0, progress=TRAINING, seeds=(0, 1))], 110.0),  # of which of the two is not known
         ([*DONE, make_entry("e", "failed", seconds=9.0), make_entry("f", "pruned", seconds=9.0), WAITING], 200.0),
     ],
 )
 def test_remaining_seconds(entries: list[Entry], seconds: float | None) -> None:
-    assert remaining_seconds(entries) == (None if seconds is None else pytest.approx(seconds))
+    assert remaining_seconds(entries, study="s") == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_status_counts_every_state() -> None:
@@ -93,7 +101,7 @@ def test_plain_leaves_out_records_and_old_progress() -> None:
         "study": "s",
         "scale": "cpu",
         "counts": {"completed": 1, "running": 1, "waiting": 0, "failed": 0, "pruned": 0},
-        "remaining_seconds": pytest.approx(96.0),
+        "remaining_seconds": pytest.approx(75.0),
     }
     assert jobs[0] == {
         "arm": "a",

@@ -95,6 +95,16 @@ def test_a_job_that_ends_is_told_with_the_checklist_of_each_of_its_runs(ledger: 
     assert telling.getvalue().splitlines()[1:] == ["seed 0:", line, "seed 1:", line]
 
 
+def test_a_run_that_another_study_had_trained_is_told_as_reused(ledger: Ledger) -> None:
+    claim = ledger.claim()
+    assert claim is not None
+    telling = io.StringIO()
+    teller = _Teller(ledger, STUDY, Console(file=telling, width=100))
+    claim.finish(Outcome("completed", {"id-a": make_record("id-a", study="other")}, (0.5,)))
+    teller.news()
+    assert telling.getvalue().splitlines() == ["[1/2] a, seed 0: reused"]
+
+
 def test_stopping_stops_the_workers(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pids = tmp_path / "pid"
     code = f"import os, pathlib, time; pathlib.Path({str(pids)!r}).write_text(str(os.getpid())); time.sleep(100)"
