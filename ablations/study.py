@@ -152,6 +152,7 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
         write_judgement(study, entries, runs_root=place.runs_root, score=score)
     exhibit(study, place, console)
     if any(entry.state == "completed" for entry in entries):
+        say("Working out the tables, and drawing the charts ...", console)
         from analysis.table import report_study
 
         report_study(folder, console=console)
@@ -178,12 +179,18 @@ def exhibit(study: Study, place: Place, console: Console) -> None:
         folder = arm_folder(place.runs_root, run.identity)
         if not (folder / WEIGHTS_NAME).exists() or (folder / EXHIBITS_NAME).exists():
             continue
+        say(f"Drawing curves and pictures of {run.arm} ...", console)
         from experiments.exhibits import exhibit_run
 
         try:
             exhibit_run(folder, data=place.data)
         except UserError as error:
             console.print(f"No curves and pictures of {run.arm}: {error}", markup=False, soft_wrap=True)
+
+
+def say(what: str, console: Console) -> None:
+    """A line about what takes its time from now on."""
+    console.print(what, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def evaluate(folder: Path, *, data: Path, console: Console) -> Record:
@@ -193,6 +200,7 @@ def evaluate(folder: Path, *, data: Path, console: Console) -> Record:
     """
     record = read_record(folder)
     if record.final("teacher", "test") is None:
+        say(f"Scoring {record.arm}, seed {record.seed}, on the test split ...", console)
         from experiments.evaluate import evaluate_run
 
         try:

@@ -161,7 +161,9 @@ def report(
     from analysis.report.build import write_html
 
     with telling():
-        path = write_html(results.find_study(study, runs or runs_root()), model=model)
+        folder = results.find_study(study, runs or runs_root())
+        typer.echo("Working out the answers, and drawing the charts ...")
+        path = write_html(folder, model=model)
         typer.echo(f"Report: {path}")
         if show:
             webbrowser.open(path.resolve().as_uri())

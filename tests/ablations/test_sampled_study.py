@@ -252,7 +252,9 @@ def test_weights_that_are_elsewhere_leave_the_test_split_unscored(
     result = search(laboratory, trials=1)
     assert result.exit_code == 0
     assert [line for line in result.stdout.splitlines() if "test split" in line] == [
+        "Scoring baseline, seed 0, on the test split ...",
         "No scores on the test split of baseline: The weights are missing.",
+        "Scoring plan, seed 0, on the test split ...",
         "No scores on the test split of plan: The weights are missing.",
     ]
     assert [(one.chosen, one.test) for one in candidates(laboratory).values()] == [(False, None), (True, None)]

@@ -38,7 +38,7 @@ def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> N
     assert [line.split(":")[0] for line in lines[4:7]] == [
         "Gate, iteration 1, class_ap Severe_Rust", "Gate, iteration 1, class_ap Chipped", "Gate, iteration 1, overall_ap",
     ]  # fmt: skip
-    assert lines[7:] == ["the report"]
+    assert lines[7:] == ["Working out the tables, and drawing the charts ...", "the report"]
 
 
 def test_the_study_file_tells_all(laboratory: Laboratory, tmp_path: Path) -> None:
@@ -414,6 +414,11 @@ def test_the_baseline_and_the_fullest_arm_of_the_first_seed_are_exhibited_once(
         (weights / "weights.pth").touch()
     result = laboratory.run(*options)
     assert (shown, result.exit_code) == (["baseline", "focal+anchors"], 0)
-    assert "No curves and pictures of baseline: the weights are cut short." in result.stdout
+    lines = result.stdout.splitlines()
+    first = lines.index("Drawing curves and pictures of baseline ...")
+    assert lines[first + 1 : first + 3] == [
+        "No curves and pictures of baseline: the weights are cut short.",
+        "Drawing curves and pictures of focal+anchors ...",
+    ]
     laboratory.run(*options)
     assert shown == ["baseline", "focal+anchors", "baseline"]
