@@ -172,7 +172,7 @@ def completed_record(folder: Path, identity: str) -> Record | None:
     if record.identity != identity:
         raise UserError(
             f"{folder} holds another run (identity {record.identity}, wanted {identity}): its settings, config or data have "
-            f"changed since. Choose another --study, or remove that folder."
+            f"changed since. Name the new run with --name (or another --study), or remove that folder."
         )
     return record if record.status == "completed" else None
 

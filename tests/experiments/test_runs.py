@@ -66,7 +66,9 @@ def test_a_completed_run_is_found_and_an_unfinished_one_is_not(tmp_path: Path) -
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     write_record(record(status="completed"), tmp_path)
-    with pytest.raises(UserError, match=r"holds another run \(identity abc, wanted xyz\)"):
+    with pytest.raises(
+        UserError, match=r"holds another run \(identity abc, wanted xyz\).* Name the new run with --name"
+    ):
         completed_record(tmp_path, "xyz")
 
 
