@@ -38,9 +38,22 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 INTERPRETER := $(PYTHON:3.%=python3.%)
+# A variable behind the target that nothing reads, like SEED=3 for SEEDS=3, would be passed over in silence. The programs read those
+# of ELSEWHERE from their environment, where make puts them. A make that calls this one hands down its own: they may be any.
+VARIABLES := $(shell sed -nE 's/^([A-Z_]+) \?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+ELSEWHERE := VENV RUNS CONFIGS DATA_ROOT FUZZ NETRC CI CI_% GITHUB_% GITLAB_% SLURM_% WANDB_% PG% CUDA_% NVIDIA_% NCCL_% OMP_% MKL_% OPENBLAS_% \
+	TORCH% PYTORCH_% PYTEST_% PYTHON% PIP_% UV_% SSL_% %_PROXY MAKE% SHELL PATH HOME TMPDIR TERM COLUMNS NO_COLOR LANG LC_% CC CXX CFLAGS \
+	CXXFLAGS LDFLAGS DEBUG V VERBOSE
+UPPER := A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
+GIVEN := $(foreach name,$(filter $(UPPER:=%),$(.VARIABLES)),$(if $(filter command line,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(VARIABLES) $(ELSEWHERE),$(GIVEN))
+ifeq ($(MAKELEVEL),0)
+$(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)): the variables are $(VARIABLES); `make help` says what they mean))
+endif
 export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
-	$(if $(STUDY),--study $(STUDY)) --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
+	$(if $(STUDY),--study "$(STUDY)") --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
+FIND_UV := uv=$$(command -v uv || true); if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi
 DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
 SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
@@ -64,14 +77,16 @@ $(READY): requirements.lock pyproject.toml
 	@set -e; \
 	command -v $(INTERPRETER) >/dev/null || { echo "Error: $(INTERPRETER) is not installed; name another with PYTHON=python3.12 (3.11 or 3.12 is needed)." >&2; exit 2; }; \
 	test -x $(RUN) || $(INTERPRETER) -m venv $(VENV) || { echo "Error: $(INTERPRETER) cannot make a virtual environment (on Debian: apt-get install python3-venv)." >&2; exit 2; }; \
-	uv=$$(command -v uv || true); \
-	if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi; \
+	$(FIND_UV); \
 	"$$uv" pip install --python $(RUN) --require-hashes --compile-bytecode -r requirements.lock; \
 	"$$uv" pip install --python $(RUN) --quiet --no-deps --editable .
 	@touch $@
 
 $(ABLATIONS): ablation-%: $(READY) ## Train the baseline and one factor, print the table, draw the charts
 	@$(RUN) -m ablations run --design alone --factors $* $(DESIGN)
+
+ablation-%:
+	@echo "Error: There is no factor $*; the factors are $(FACTORS), and further ones $(FURTHER)." >&2; exit 2
 
 ablation-all: $(READY) ## Each improvement alone, and each left out of all: 14 arms
 	@$(RUN) -m ablations run --design alone,leave-one-out $(DESIGN)
@@ -135,7 +150,10 @@ wheelhouse: ## Collect in wheelhouse/ what a machine without network needs besid
 	@$(RUN) -m tools.wheelhouse --python $(INTERPRETER:python%=%)
 
 lock: ## Compile requirements.lock anew from pyproject.toml
-	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
+	@set -e; \
+	command -v uv >/dev/null || test -x $(RUN) || { echo "Error: neither uv nor .venv is there: give \`make setup\` first." >&2; exit 2; }; \
+	$(FIND_UV); \
+	"$$uv" pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
 
 clean: ## Remove the environment and caches; data/ and runs/ stay
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

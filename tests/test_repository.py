@@ -1,5 +1,6 @@
 """What ties the repository together: make targets, lock file, import rules."""
 
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,34 @@ def test_there_is_a_make_target_for_every_factor() -> None:
         ["make", "-n", "ablation-banded"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert "run --design alone --factors banded --scale cpu" in said
+
+
+def make(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What make would do, called by nobody but the user."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", "-n", *words], cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_variable_that_nothing_reads_is_refused_where_it_stands_behind_the_target() -> None:
+    refused = make("noise", "SEEDS=3", "SEED=3")
+    assert refused.returncode == 2
+    assert "There is no variable SEED: the variables are PYTHON SCALE SEEDS " in refused.stderr
+    known = ["SEEDS=3", "RUNS=x", "WANDB_MODE=offline", "OMP_NUM_THREADS=1", "HTTPS_PROXY=x", "CI=1", "seed=3"]
+    assert make("noise", *known).returncode == 0
+    assert make("noise", SEED="3").returncode == 0  # in the environment: it may be anybody's
+    assert make("noise", MAKELEVEL="1", MAKEFLAGS="-- SEED=3").returncode == 0  # of a make that calls this one
+
+
+def test_a_study_of_two_words_reaches_the_program_as_one() -> None:
+    assert '--study "my study" ' in make("ablation-focal", "STUDY=my study").stdout
+
+
+def test_a_target_of_no_factor_names_the_factors() -> None:
+    done = subprocess.run(["make", "ablation-focl"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: There is no factor focl; the factors are focal anchors ")
 
 
 def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:

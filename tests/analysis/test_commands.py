@@ -44,11 +44,24 @@ def test_mistakes_are_one_sentence_and_exit_code_2(study, add_run):
     unknown = run(study, "--study", "fokal")
     assert unknown.exit_code == 2
     assert unknown.stderr == f"Error: There is no study 'fokal' in {study.parent}; existing studies: focal.\n"
+    unnamed = run(study, "--study", "")
+    assert unnamed.exit_code == 2
+    assert unnamed.stderr == (
+        f"Error: Which study of {study.parent}? Name it with --study (make: STUDY=); existing studies: focal.\n"
+    )
     empty = run(study, "--study", "focal", "--json")
     assert empty.exit_code == 2
     assert empty.stdout == ""
     assert "failed: out of memory" in empty.stderr
     assert not (study / "report").exists()
+
+
+def test_the_report_is_told_of_before_it_is_made(study, monkeypatch):
+    monkeypatch.setattr("analysis.report.build.write_html", lambda folder, model: folder / "report.html")
+    result = CliRunner().invoke(app, ["report", "--study", "focal", "--runs-root", str(study.parent)])
+    assert result.stdout.splitlines() == [
+        "Working out the answers, and drawing the charts ...", f"Report: {study / 'report.html'}",
+    ]  # fmt: skip
 
 
 def test_help_is_light_and_reports_need_no_torch():
