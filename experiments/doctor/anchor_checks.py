@@ -33,7 +33,10 @@ def coverages(case: Case) -> list[Coverage]:
 
 
 def coverage_findings(case: Case) -> list[Finding]:
-    """Classes whose boxes lack an anchor with IoU above 0.5, from where the RPN trains an anchor as a positive one."""
+    """Classes whose boxes lack an anchor with IoU above 0.5, from where the RPN trains an anchor as a positive one.
+
+    Where no box of any class has one, training would be pointless.
+    """
     if min(_ratios(case), default=0) <= 0:
         says, evidence = "Anchor ratios must be above 0.", f"They are {_list(_ratios(case))} (height / width)."
         remedy = "Set model.detector.rpn_head.anchor_generator.ratios."
@@ -61,9 +64,14 @@ def coverage_findings(case: Case) -> list[Finding]:
         )
     remedy = "; ".join(remedies) or "widen ratios or scales"
     shares = (f"{name} {configured.of_class[name][0]:.1%} ({fitted.of_class[name][0]:.1%})" for name in poor)
+    none = configured.overall[0] == 0
+    says = (
+        "No box of any class has an anchor above IoU 0.5."
+        if none
+        else f"Of {_and(poor)}, less than {LEAST_COVERED:.0%} of the boxes have an anchor above IoU 0.5."
+    )
     return [Finding(
-        "anchor coverage", "warning",
-        f"Of {_and(poor)}, less than {LEAST_COVERED:.0%} of the boxes have an anchor above IoU 0.5.",
+        "anchor coverage", "error" if none else "warning", says,
         f"Share that has one, with fitted ratios in brackets: {', '.join(shares)}.", f"{remedy[0].upper()}{remedy[1:]}.",
     )]  # fmt: skip
 

@@ -151,7 +151,10 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, str], str]] = {
         {"model.detector.backbone.mvvit.num_heads": 5}, ("build", "error"), "num_heads=5 does not divide",
     ),
     "anchors much larger than the boxes": (
-        {f"{_ANCHORS}.scales": [30, 40]}, ("anchor coverage", "warning"), "Of Dent and Crack, less than 90%",
+        {f"{_ANCHORS}.scales": [30, 40]}, ("anchor coverage", "error"), "No box of any class has an anchor above IoU 0.5.",
+    ),
+    "anchors larger than the boxes of a class": (
+        {f"{_ANCHORS}.scales": [4]}, ("anchor coverage", "warning"), "Of Dent, less than 90%",
     ),
     "a pseudo-box minimum above the boxes": (
         {f"{_SEMI}.min_pseudo_bbox_wh": [20, 3]}, ("smallest pseudo-box", "warning"), "too small to ever be pseudo-boxes",
