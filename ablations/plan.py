@@ -1,5 +1,6 @@
 """What a request would train, could tell, and would cost, before anything runs."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from ablations.cost import Cost, estimate_cost
 from ablations.estimability import Estimability, describe
 from ablations.evidence import comparable, settings_of
 from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
-from ablations.request import Request
+from ablations.request import DEFAULT_SCALE, Request
 from ablations.space import Row, describe_space
 from ablations.status import duration
 from experiments.goals import PLAN, read_goals
+from experiments.paths import runs_root
 from experiments.records import RECORD_NAME, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
@@ -84,7 +86,8 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         noise={name: noise[name] for name in hard if name in noise},
         smallest={
             name: smallest_effect(
-                noise.get(name), request.arms, varied, replicates=request.seeds, hard_classes=len(hard)
+                noise.get(name), request.arms, varied, replicates=request.seeds, hard_classes=len(hard),
+                measured_by=noise_command(request),
             )
             for name in hard
         },
@@ -138,7 +141,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         f"{plan.runs} runs at scale {request.scale} ({len(request.arms)} arms{f' + {plan.trials} settings' if plan.trials else ''}"
         f" x {request.seeds} seeds), {plan.trained} trained already."
     )
-    say(_cost_sentence(plan.cost, request.scale))
+    say(_cost_sentence(plan.cost, request))
     if plan.estimability.factors and not plan.space:
         for name, effect in plan.smallest.items():
             say(_effect_sentence(name, effect, plan.noise.get(name)))
@@ -209,10 +212,21 @@ def _alias_table(described: Estimability) -> Table:
     return table
 
 
-def _cost_sentence(cost: Cost, scale: str) -> str:
+def noise_command(request: Request) -> str:
+    """What measures the run-to-run deviation of a request's scale and data where the request looks for it."""
+    variables = {
+        "SCALE": request.scale if request.scale != DEFAULT_SCALE else None,
+        "DATA": request.data,
+        "RUNS": request.runs_root if request.runs_root != runs_root().resolve() else None,
+    }
+    return shlex.join(["make", "noise", *(f"{name}={value}" for name, value in variables.items() if value)])
+
+
+def _cost_sentence(cost: Cost, request: Request) -> str:
     if cost.hours is None:
         return (
-            f"Cost: not known, since nothing at scale {scale} has been measured on this data; `make noise` measures it."
+            f"Cost: not known, since nothing at scale {request.scale} has been measured on this data; "
+            f"`{noise_command(request)}` measures it."
         )
     if cost.hours == 0:
         return "Cost: nothing is left to train."

@@ -109,6 +109,7 @@ def smallest_effect(
     hard_classes: int = 2,
     power: float = 0.8,
     significance: float = 0.05,
+    measured_by: str = "make noise",
 ) -> SmallestEffect:
     """The smallest effect of one factor on one class's AP that a two-sided t-test finds with probability ``power``.
 
@@ -124,6 +125,7 @@ def smallest_effect(
         factors: the design's.
         replicates: runs of each arm, 1 or more.
         hard_classes: how many classes are tested.
+        measured_by: the command that measures the noise, for the reason where it is not known.
     """
     tests = len(factors) * hard_classes
 
@@ -135,7 +137,7 @@ def smallest_effect(
         return unknown("The design compares no arms, so it has no effect to find.")
     spread = noise.spread if noise else None
     if noise is None or spread is None:
-        return unknown("The spread from run to run is not known yet: measure it with make noise.")
+        return unknown(f"The spread from run to run is not known yet: measure it with {measured_by}.")
     if spread.std < _ROUNDING:
         return unknown(f"The AP of {noise.class_name} was the same in every run, so its spread cannot be told.")
     own = describe(arms, factors).error_degrees(replicates, interactions=True)

@@ -12,6 +12,7 @@ from ablations.commands import app
 from ablations.factor import plain
 from ablations.factors import FACTORS
 from ablations.further import FURTHER
+from tests.ablations.conftest import make_data
 
 
 def test_list_json_is_the_table() -> None:
@@ -117,7 +118,16 @@ def test_plan_tells_arms_aliases_cost_and_what_would_be_found(tmp_path: Path) ->
     assert "focal:anchors pseudo_labels:fusion 2" in lines
     assert any("Two-way interactions are aliased with each other in 7 groups" in line for line in lines)
     assert any("nothing at scale cpu has been measured" in line for line in lines)
-    assert sum("measure it with make noise" in line for line in lines) == 2
+    assert sum(f"measure it with make noise RUNS={tmp_path}." in line for line in lines) == 2
+
+
+def test_what_measures_the_noise_is_named_with_scale_and_data(tmp_path: Path) -> None:
+    make_data(tmp_path / "my own", "own-1")
+    options = ["plan", "--factors", "focal", "--scale", "tiny", "--data", str(tmp_path / "my own")]
+    lines = CliRunner().invoke(app, options).stdout.splitlines()
+    command = f"make noise SCALE=tiny 'DATA={tmp_path / 'my own'}'"
+    assert sum(f"measure it with {command}." in line for line in lines) == 2
+    assert any(line.startswith("Cost: not known") and line.endswith(f"`{command}` measures it.") for line in lines)
 
 
 @pytest.mark.parametrize(
