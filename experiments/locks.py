@@ -1,5 +1,6 @@
 """Locks between processes: no two train the same run at once. Torch-free."""
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -13,6 +14,7 @@ from typing import IO
 from experiments.errors import UserError
 
 LOCK_NAME = ".lock"
+_ATTEMPTS = 10
 _BEAT = 1.0  # seconds between two signs of life of who holds a lock
 
 
@@ -41,9 +43,9 @@ def locked(
     """Hold a folder against all other processes that ask for it with this function.
 
     The lock is advisory, on ``folder/.lock``. The kernel releases it when the process ends, whatever ends it, and the processes
-    that it has forked (those that load data end with it: ``experiments/data/loading.py``). The file stays: removing it would let
-    two processes in. Its time is touched while it is held; who is stopped or hangs, does so no more, and is then told by
-    :attr:`Lock.lost` that it has the folder no longer.
+    that it has forked (those that load data end with it: ``experiments/data/loading.py``). The file stays; it goes only together
+    with a folder that was made here and in which an error has left nothing else. Its time is touched while it is held; who is
+    stopped or hangs, does so no more, and is then told by :attr:`Lock.lost` that it has the folder no longer.
 
     Args:
         folder: made if it is missing.
@@ -55,11 +57,8 @@ def locked(
         UserError: the folder cannot be made or written to.
     """
     path = folder / LOCK_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror}): choose another folder.") from None
+    made = not folder.exists()
+    file = _opened(path)
     waited, watch = False, _Watch(path)
     while not (_take(file) and _is_at(path, file)):
         waited = True
@@ -69,14 +68,40 @@ def locked(
             _put_anew(path, watch.seen)
         if not _is_at(path, file):  # another process has put a new file there
             file.close()
-            file = path.open("a")
+            file = _opened(path)
         else:
             time.sleep(poll)
     with file, _beating(file):
         try:
             yield Lock(path, file, waited)
+        except BaseException:
+            if made and _is_at(path, file):
+                _take_away(path)
+            raise
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)  # closing alone would leave it to forked children that still have the file
+
+
+def _opened(path: Path) -> IO[str]:
+    """The lock file, in its folder, which another process may be taking away."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a")
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS - 1:
+                raise UserError(
+                    f"{path.parent} cannot be written to ({error.strerror}): choose another folder."
+                ) from None
+    raise AssertionError
+
+
+def _take_away(path: Path) -> None:
+    """Remove a lock file that is held, and its folder, if there is nothing else in it; who waits for it makes both anew."""
+    with contextlib.suppress(OSError):
+        if os.listdir(path.parent) == [path.name]:
+            path.unlink()
+            path.parent.rmdir()
 
 
 class _Watch:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,37 @@ def test_leaving_releases_even_what_a_forked_child_still_has_open(tmp_path: Path
     finally:
         os.write(write, b"x")
         os.waitpid(child, 0)
+
+
+def test_a_new_folder_that_an_error_leaves_empty_is_taken_away(tmp_path: Path) -> None:
+    """One that was there, or holds something by then, stays."""
+    (tmp_path / "old").mkdir()
+
+    def refused(name: str, *files: str) -> None:
+        with locked(tmp_path / name):
+            for file in files:
+                (tmp_path / name / file).touch()
+            raise ZeroDivisionError
+
+    for name, files in (("new", ()), ("old", ()), ("begun", ("study.json",))):
+        with pytest.raises(ZeroDivisionError):
+            refused(name, *files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "old"]
+
+
+def test_who_waits_for_a_folder_that_is_taken_away_gets_one(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with ExitStack() as stack:
+        held = stack.enter_context(ExitStack())
+        held.enter_context(locked(folder))
+
+        def waiting() -> None:
+            if folder.exists():
+                locks._take_away(folder / ".lock")
+                held.close()
+
+        lock = stack.enter_context(locked(folder, waiting=waiting, poll=0.01))
+        assert (lock.waited, lock.lost) == (True, False)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
