@@ -17,6 +17,13 @@ from experiments.records import RECORD_NAME, Record, read_record
 DATASET_NAME = "dataset.json"
 TRUTH_NAME = "annotations/train_unlabeled_truth.json"
 WEIGHTS_NAME = "weights.pth"
+_OF_EXPORTS = (
+    "annotations",
+    "images",
+    "labels",
+    "Annotations",
+    "JPEGImages",
+)  # folders of COCO, YOLO and Pascal VOC exports
 BURN_IN_STUDY = "burn-in"
 FROM_BURN_IN = (
     "model.precision",
@@ -89,8 +96,13 @@ def read_dataset(folder: Path) -> dict[str, Any]:
     from experiments.data.description import field_faults
 
     path = folder / DATASET_NAME
+    if not folder.exists():
+        raise UserError(f"There is no folder {folder}: name that of a data set with --data.")
     if not path.exists():
-        raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): name another with --data.")
+        advice = "name another with --data."
+        if any((folder / name).is_dir() for name in _OF_EXPORTS):
+            advice = f"if it is an export, import it: python -m experiments data import {folder} --out FOLDER ..."
+        raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): {advice}")
     try:
         description: dict[str, Any] = json.loads(read_file(path))
         faults = {field: fault for field, fault in field_faults(description).items() if field != "splits"}

@@ -28,7 +28,7 @@ def test_config_as_json() -> None:
         (("config", "cpuu"), "There is no config 'cpuu'"),
         (("config", "cpu", "--set", "train_cfg.max_iter=7"), "train_cfg.max_iters"),
         (("train", "cpu", "--set", "max_iters"), "path=value"),
-        (("train", "cpu", "--data", "nowhere"), "nowhere holds no data set"),
+        (("train", "cpu", "--data", "nowhere"), "There is no folder nowhere"),
         (("train", "cpu", "--launcher", "pytorch"), "torchrun --nproc-per-node 2"),
         (("data", "make", "--preset", "cpuu", "--out", "x"), "cpuu"),
     ],

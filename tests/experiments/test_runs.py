@@ -75,8 +75,16 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
 def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     assert data_fingerprint("tiny", None) is None
-    with pytest.raises(UserError, match="holds no data set"):
+    with pytest.raises(UserError, match=r"There is no folder .*mine: name that of a data set with --data\.$"):
         data_fingerprint("tiny", tmp_path / "mine")
+
+
+def test_an_export_is_to_be_imported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"\(dataset\.json is missing\): name another with --data\.$"):
+        data_fingerprint("tiny", tmp_path)
+    (tmp_path / "images").mkdir()
+    with pytest.raises(UserError, match=rf"import it: python -m experiments data import {tmp_path} --out FOLDER "):
+        data_fingerprint("tiny", tmp_path)
 
 
 def test_a_link_to_nothing_among_the_images_is_named(tmp_path: Path) -> None:
@@ -91,9 +99,9 @@ def test_a_link_to_nothing_among_the_images_is_named(tmp_path: Path) -> None:
         data_fingerprint("tiny", tmp_path)
 
 
-def test_a_folder_that_is_a_link_in_a_circle_holds_no_data(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_link_in_a_circle_is_none(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(UserError, match="holds no data set"):
+    with pytest.raises(UserError, match="There is no folder"):
         data_fingerprint("tiny", tmp_path / "loop")
 
 
