@@ -1,5 +1,6 @@
 """What the arms on a data set are judged by: ``targets.toml`` in its folder, or else the improvement plan's. Torch-free."""
 
+import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -102,9 +103,7 @@ def read_goals(folder: Path, classes: Sequence[str]) -> Goals:
     except FileNotFoundError:
         return plan_goals(classes)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}: correct it, or delete the file for the default.") from None
+        raise UserError(f"{path}: {_fault(error)}: correct it, or delete the file for the default.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}): correct it, or delete it for the default.") from None
     for name in goals.hard:
@@ -113,6 +112,18 @@ def read_goals(folder: Path, classes: Sequence[str]) -> Goals:
                 f"{path}: the data set has no class {name!r}; its classes are {', '.join(classes)}: correct it."
             )
     return goals
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault, an unknown key before others: where one is misspelt, another seems to be missing."""
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    *parents, key = (str(part) for part in faults[0]["loc"])
+    if faults[0]["type"] != "extra_forbidden":
+        return f"{'.'.join([*parents, key])}: {faults[0]['msg']}"
+    keys = list((Multiples if parents else Goals).model_fields)
+    near = difflib.get_close_matches(key, keys, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"the keys there are {', '.join(keys)}"
+    return f"{'.'.join([*parents, key])} is no key that is read, {advice}"
 
 
 def write_template(folder: Path, boxes: Mapping[str, int]) -> Path:

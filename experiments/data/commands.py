@@ -1,12 +1,14 @@
 """``python -m experiments data``: make, import and look into data sets."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from experiments.goals import TARGETS_NAME, plan_goals, read_goals
 from experiments.interrupts import sigterm_as_interrupt
 from experiments.paths import data_root, runs_root
 
@@ -78,6 +80,10 @@ def import_(
     for note in description.get("notes", ()):
         _tell(f"Note: {note}")
     _describe(folder, description)
+    guessed = [] if plan_goals(description["classes"]).hard else read_goals(folder, description["classes"]).hard
+    if guessed:
+        _tell(f"Hard classes guessed: {', '.join(guessed)} (fewest boxes); edit {folder / TARGETS_NAME}.")
+    _tell(f"Next: {shlex.join(['python', '-m', 'experiments', 'data', 'check', str(folder)])}")
 
 
 @app.command("check")

@@ -14,6 +14,14 @@ from experiments.interrupts import time_limit
 _MATCHING = 5  # seconds for one file name, which an expression that is sound matches in microseconds
 
 
+class Unmatched(ValueError):
+    """A file name that an expression does not match."""
+
+    def __init__(self, option: str, pattern: re.Pattern[str], stem: str) -> None:
+        self.expression, self.stem = f"{option} '{pattern.pattern}'", stem
+        super().__init__(f"{self.expression} does not match {stem!r}: correct the expression, or move the file away.")
+
+
 @dataclass(frozen=True)
 class Shot:
     """The views of one photograph, in order; ``name`` begins with the specimen, up to the first underscore."""
@@ -91,6 +99,7 @@ def name_shots(
     """
     problems: list[str] = []
     notes: list[str] = []
+    unmatched: list[Unmatched] = []
     groups: list[dict[tuple[str, str], dict[int, SourceImage]]] = []
     for images in sides:
         groups.append(defaultdict(dict))
@@ -98,6 +107,7 @@ def name_shots(
             try:
                 specimen, group, view = naming.key(image.path.stem)
             except ValueError as error:
+                unmatched += [error] if isinstance(error, Unmatched) else []
                 problems.append(f"{label(image.path)}: {error}")
                 continue
             members = groups[-1][specimen, group]
@@ -107,6 +117,11 @@ def name_shots(
                     f"{pair} are both view {view} of group {group}: remove or rename one, or correct --group-by."
                 )
             members[view] = image
+    if 1 < len(unmatched) == sum(map(len, sides)) and len({error.expression for error in unmatched}) == 1:
+        given = unmatched[0]
+        problems = [
+            f"{given.expression} matches none of {len(unmatched)} names, for example {given.stem!r}: correct the expression."
+        ]
     numbers = sorted({view for side in groups for members in side.values() for view in members})
     if not problems and numbers and len(numbers) != views:
         listed = ", ".join(map(str, numbers[:12])) + (", ..." if len(numbers) > 12 else "")
@@ -190,9 +205,7 @@ def _search(pattern: re.Pattern[str], stem: str, option: str) -> dict[str, str]:
             f"(a+)+, can take for ever; write it without."
         ) from None
     if found is None:
-        raise ValueError(
-            f"{option} '{pattern.pattern}' does not match {stem!r}: correct the expression, or move the file away."
-        )
+        raise Unmatched(option, pattern, stem)
     values = found.groupdict(default="")
     for name in ("group", "view", "specimen"):
         if values.get(name) == "":

@@ -35,7 +35,14 @@ def test_the_file_names_hard_classes_multiples_and_the_floor(tmp_path: Path) -> 
         ("[hard.Dent]\nconservative = 3\noptimistic = 2", r"hard\.Dent: .*optimistic must not be below conservative"),
         ("[hard.Dent]\nconservative = inf\noptimistic = 3", r"hard\.Dent\.conservative"),
         ("overall_floor = 95", r"overall_floor: .*less than or equal to 1"),
-        ("floor = 0.9", r"floor: Extra inputs"),
+        (
+            "floor = 0.9",
+            r"floor is no key that is read, the keys there are hard, overall_floor, overall_least: correct",
+        ),
+        (
+            "[hard.Dent]\nconservativ = 2\noptimistic = 3",
+            r"hard\.Dent\.conservativ is no key that is read, did you mean conservative\?",
+        ),
         ("overall_least = 10", r"overall_least: .*less than or equal to 1"),
         (
             "[hard.Dent]\nconservative = 2\noptimistic = 3\nbefore = 3.2",

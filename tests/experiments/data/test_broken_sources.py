@@ -288,9 +288,9 @@ CHOICES: list[tuple[str, dict[str, Any], str]] = [
     (
         "expression that fits nothing",
         {"group_by": r"(?P<group>.+)-v(?P<view>\d+)"},
-        r"does not match 'S1_.*correct the",
+        r"matches none of \d+ names, for example 'S\d_.*correct the",
     ),
-    ("specimen that fits nothing", {"specimen_by": r"(?P<specimen>T\d+)"}, r"--specimen-by .* does not match"),
+    ("specimen that fits nothing", {"specimen_by": r"(?P<specimen>T\d+)"}, r"--specimen-by .* matches none of"),
     ("no expression", {"group_by": None}, r"Which of the 2 views .* Tell with --group-by"),
     ("wrong number of views", {"views": 8}, r"2 different views occur \(1, 2\), not 8: correct --views"),
     ("no view", {"views": 0}, r"--views is 0: give the number of views per group, 1 or more"),

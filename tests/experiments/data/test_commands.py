@@ -27,11 +27,21 @@ def test_own_data_of_each_layout_are_imported_and_train(
     out = tmp_path / "mine"
     told = call("import", str(request.getfixturevalue(f"{layout}_source")), "--out", str(out), *BY)
     assert f"{out}: train_labeled" in told
+    assert "guessed" not in told  # Chipped is one of the plan's
+    assert told.splitlines()[-1] == f"Next: python -m experiments data check {out}"
     assert "0 errors" in call("check", str(out))
     assert (out / "CARD.md").exists()
     record = train_run(config="tiny", study="s", data=out, runs_root=tmp_path / "runs", progress=False)
     assert (record.status, record.reason) == ("completed", None)
     assert record.data.classes == json.loads((out / "dataset.json").read_text())["classes"]
+
+
+def test_hard_classes_that_are_guessed_are_told(coco_source: Path, tmp_path: Path) -> None:
+    for path in coco_source.rglob("*.json"):
+        path.write_text(path.read_text().replace("Chipped", "Dent"))
+    out = tmp_path / "mine"
+    lines = call("import", str(coco_source), "--out", str(out), *BY).splitlines()
+    assert lines[-2] == f"Hard classes guessed: Rust, Dent (fewest boxes); edit {out / 'targets.toml'}."
 
 
 def test_check_fixes_what_clipping_mends_and_says_so_by_its_exit_status(tiny_data: Path, tmp_path: Path) -> None:

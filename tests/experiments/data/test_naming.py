@@ -102,6 +102,14 @@ def test_names_that_do_not_fit_are_problems(names: tuple[str, ...], message: str
     assert re.search(message, problems[0])
 
 
+def test_an_expression_that_fits_no_name_at_all_is_told_once() -> None:
+    _, problems = shoot(images("a", "b", "c"))
+    assert len(problems) == 1
+    assert re.fullmatch(
+        r"--group-by '.*' matches none of 3 names, for example 'a': correct the expression\.", problems[0]
+    )
+
+
 def test_specimens_that_would_not_be_told_apart_are_a_problem() -> None:
     naming = read_naming(group_by=r"(?P<group>.+)_crop_(?P<view>\d+)", specimen_by=r"(?P<specimen>\w.\d)", views=1)
     _, problems = shoot(images("a_1_x_crop_1", "a-1_y_crop_1"), naming=naming, views=1)
