@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations.trials import Entry
+from experiments.monitoring.console import pace
 from experiments.studies import Study
 
 STATES = ("completed", "running", "waiting", "failed", "pruned")
@@ -117,7 +118,7 @@ def _running_table(running: Sequence[Entry]) -> Table:
             ", ".join(str(run.seed) for run in entry.runs),
             str(told.get("phase", "starting")),
             f"{done} of {total}" if total else "",
-            f"{rate:.1f} it/s" if rate else "",
+            pace(rate) if rate else "",
             duration(entry.seconds or 0.0),
             Text(str(told.get("worker", ""))),
         )

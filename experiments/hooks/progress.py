@@ -7,6 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.monitoring.console import pace
+
 _LINES_WITHOUT_TERMINAL = 10
 
 
@@ -41,14 +43,14 @@ class ProgressHook(Hook):
         note = ""
         if outputs is not None and "loss" in outputs and self.progress.console.is_terminal and done % 10 == 0:
             speed = self.progress.tasks[0].speed
-            note = f"loss {float(outputs['loss']):.2f}" + (f", {speed:.1f} it/s" if speed else "")
+            note = f"loss {float(outputs['loss']):.2f}" + (f", {pace(speed)}" if speed else "")
         self.progress.update(self.task, completed=done)
         if note:
             self.progress.update(self.task, note=note)
         step = max(1, runner.max_iters // _LINES_WITHOUT_TERMINAL)
         if not self.progress.console.is_terminal and (done % step == 0 or done == runner.max_iters):
             speed = self.progress.tasks[0].speed  # unknown after one iteration
-            rate = f", {speed:.1f} it/s, {(runner.max_iters - done) / speed:.0f} s remaining" if speed else ""
+            rate = f", {pace(speed)}, {(runner.max_iters - done) / speed:.0f} s remaining" if speed else ""
             self.progress.console.print(f"{self.title}: iteration {done} of {runner.max_iters}{rate}")
 
     def before_val(self, runner: Runner) -> None:

@@ -25,6 +25,11 @@ OnFail = Annotated[
 _STYLES = {"passed": "green", "failed": "red", "not_reached": "yellow"}
 
 
+def pace(rate: float) -> str:
+    """Iterations per second, or seconds per iteration where one takes longer than that."""
+    return f"{rate:.1f} it/s" if rate >= 1 else f"{1 / rate:.1f} s/it"
+
+
 def print_checklist(record: Record, console: Console) -> None:
     """One line per gate and alarm, never wrapped or read as markup."""
     lines = [(f"Gate, {gate.line}", _STYLES[gate.verdict]) for gate in record.gates]

@@ -2,10 +2,18 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
-from experiments.monitoring.console import print_checklist
+from experiments.monitoring.console import pace, print_checklist
 from experiments.records import Alarm, Data, Gate, Record
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"), [(12.34, "12.3 it/s"), (1.0, "1.0 it/s"), (0.5, "2.0 s/it"), (0.04, "25.0 s/it")]
+)
+def test_a_slow_pace_is_told_in_seconds(rate: float, told: str) -> None:
+    assert pace(rate) == told
 
 
 def test_one_line_per_gate_and_alarm_unwrapped_and_never_markup() -> None:
