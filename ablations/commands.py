@@ -219,8 +219,13 @@ def worker(
     begun = ledger.header()
     folder = prepared_data(begun.scale, data or (Path(begun.data) if begun.data else None))
     place = Place(root, folder, parse_budget(memory_budget) if memory_budget else None, on_fail)
-    if not ledger.entries():
+    entries = ledger.entries()
+    if not entries:
         raise UserError(f"Study {study} has no jobs: begin it with `python -m ablations run`.")
+    if not status_of(begun, entries).unfinished:
+        console.print(
+            f"Nothing left to do: all {len(entries)} jobs of study {study} are over.", markup=False, soft_wrap=True
+        )
     try:
         train_here(ledger, begun, place, gpus=names_in(gpus), console=console, parent=parent)
     except KeyboardInterrupt:
@@ -329,11 +334,12 @@ def _root(runs_root: Path | None) -> Path:
 
 def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
     """The ledger of a study that was begun."""
-    begun = read_study(root / study)
+    begun = read_study(root / study) if study else None
     if begun is None and not storage:
         known = sorted(path.parent.name for path in root.glob(f"*/{LEDGER_NAME}"))
         there = f"the studies there are {', '.join(known)}" if known else "there is none yet"
-        raise UserError(f"There is no study {study!r} in {root}; {there}. One in a database needs --storage.")
+        missing = f"There is no study {study!r} in {root}" if study else f"Which study of {root}? Name it with --study"
+        raise UserError(f"{missing}; {there}. One in a database needs --storage.")
     url = known_url(root / study, begun.storage if begun else None, storage)
     shown = hidden(url)
     if is_missing(url):

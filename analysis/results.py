@@ -115,7 +115,11 @@ def find_study(name: str, root: Path) -> Path:
             return folder
     known = [folder.name for folder in folders if (folder / STUDY_NAME).exists()]
     there = f"existing studies: {', '.join(known)}" if known else "no study exists there yet"
-    missing = f"There is no study '{name}' in {root}" if name else f"Which study of {root}? Name it with --study (make: STUDY=)"
+    missing = (
+        f"There is no study '{name}' in {root}"
+        if name
+        else f"Which study of {root}? Name it with --study (make: STUDY=)"
+    )
     raise UserError(f"{missing}; {there}.")
 
 

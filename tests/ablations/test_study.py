@@ -292,6 +292,26 @@ def test_worker_joins_and_trains_what_waits(laboratory: Laboratory) -> None:
     assert sorted(laboratory.trained) == [("baseline", 0), ("focal", 0)]
 
 
+def test_a_worker_of_a_study_that_is_done_says_so(laboratory: Laboratory) -> None:
+    laboratory.run("--factors", "focal")
+    result = laboratory.command("worker", "--study", "ablation-focal")
+    assert (result.exit_code, laboratory.trained) == (0, [])
+    assert result.stdout == "Nothing left to do: all 2 jobs of study ablation-focal are over.\n"
+
+
+@pytest.mark.parametrize(("file", "text"), [("targets.toml", "hard = ["), ("dataset.json", "{")])
+def test_a_study_that_is_refused_leaves_no_folder(laboratory: Laboratory, file: str, text: str) -> None:
+    (laboratory.data / file).write_text(text)
+    assert laboratory.run("--factors", "focal").exit_code == 2
+    assert not (laboratory.root / "ablation-focal").exists()
+
+
+def test_a_storage_out_of_reach_leaves_no_folder(laboratory: Laboratory) -> None:
+    options = ("--factors", "focal", "--storage", "postgresql://me@127.0.0.1:9/name")
+    assert "cannot be opened" in laboratory.run(*options).stderr
+    assert not (laboratory.root / "ablation-focal").exists()
+
+
 def test_a_worker_with_other_data_is_refused(laboratory: Laboratory, tmp_path: Path) -> None:
     laboratory.outcomes["baseline", 0] = KeyboardInterrupt()
     laboratory.run("--factors", "focal")
