@@ -41,9 +41,8 @@ INTERPRETER := $(PYTHON:3.%=python3.%)
 # A variable behind the target that nothing reads, like SEED=3 for SEEDS=3, would be passed over in silence. The programs read those
 # of ELSEWHERE from their environment, where make puts them. A make that calls this one hands down its own: they may be any.
 VARIABLES := $(shell sed -nE 's/^([A-Z_]+) \?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
-ELSEWHERE := VENV RUNS CONFIGS DATA_ROOT FUZZ NETRC CI CI_% GITHUB_% GITLAB_% SLURM_% WANDB_% PG% CUDA_% NVIDIA_% NCCL_% OMP_% MKL_% OPENBLAS_% \
-	TORCH% PYTORCH_% PYTEST_% PYTHON% PIP_% UV_% SSL_% %_PROXY MAKE% SHELL PATH HOME TMPDIR TERM COLUMNS NO_COLOR LANG LC_% CC CXX CFLAGS \
-	CXXFLAGS LDFLAGS DEBUG V VERBOSE
+ELSEWHERE := VENV RUNS CONFIGS DATA_ROOT VIEW_CACHE FUZZ NETRC HOME TMPDIR PATH SHELL CI %_PROXY MAKE% WANDB_% PG% CUDA_% NCCL_% OMP_% MKL_% \
+	TORCH% PYTORCH_% PYTEST_% PYTHON% PIP_% UV_%
 UPPER := A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
 GIVEN := $(foreach name,$(filter $(UPPER:=%),$(.VARIABLES)),$(if $(filter command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(VARIABLES) $(ELSEWHERE),$(GIVEN))

@@ -17,13 +17,7 @@ from experiments.records import RECORD_NAME, Record, read_record
 DATASET_NAME = "dataset.json"
 TRUTH_NAME = "annotations/train_unlabeled_truth.json"
 WEIGHTS_NAME = "weights.pth"
-_OF_EXPORTS = (
-    "annotations",
-    "images",
-    "labels",
-    "Annotations",
-    "JPEGImages",
-)  # folders of COCO, YOLO and Pascal VOC exports
+_OF_EXPORTS = ("annotations", "images", "labels", "Annotations", "JPEGImages")  # folders of COCO, YOLO and VOC exports
 BURN_IN_STUDY = "burn-in"
 FROM_BURN_IN = (
     "model.precision",
@@ -100,7 +94,7 @@ def read_dataset(folder: Path) -> dict[str, Any]:
         raise UserError(f"There is no folder {folder}: name that of a data set with --data.")
     if not path.exists():
         advice = "name another with --data."
-        if any((folder / name).is_dir() for name in _OF_EXPORTS):
+        if any((folder / name).is_dir() for name in _OF_EXPORTS) or any(folder.rglob("*.coco.json")):
             advice = f"if it is an export, import it: python -m experiments data import {folder} --out FOLDER ..."
         raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): {advice}")
     try:
