@@ -101,8 +101,7 @@ def plot_shapley(panel: ShapleyPanel, ax: Axes, *, names: bool = True) -> None:
     ax.set_yticks(range(len(panel.values)), [factor if names else "" for factor, _ in panel.values])
     ax.set_ylim(len(panel.values) - 0.4, -0.6)
     ax.set_xlim(*panel.limits)
-    ax.xaxis.set_major_locator(MaxNLocator(3))  # more labels than these run into each other on a third of a page
-    ax.locator_params(axis="x", nbins=4)
+    ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))  # more labels, or longer ones, run into each other
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")

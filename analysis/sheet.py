@@ -36,6 +36,7 @@ _TITLE_CHARACTERS = 84
 _NOTE_CHARACTERS = 112
 _TITLE_LINE, _NOTE_LINE = 0.17, 0.13  # inches
 _ALIKE = 5.0
+_NOTHING = 0.001  # AP to either side of 0 where there is nothing but zeros to show
 Limits = tuple[float, float]
 
 
@@ -196,5 +197,7 @@ def unfinished_notes(unfinished: Sequence[str]) -> list[str]:
 
 
 def _padded(low: float, high: float) -> Limits:
+    if low == high == 0.0:
+        low, high = -_NOTHING, _NOTHING
     width = (high - low) or 0.01
     return low - 0.05 * width, high + 0.05 * width

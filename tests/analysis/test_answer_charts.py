@@ -1,7 +1,7 @@
 """Charts of a study's answers: their numbers by hand, and what is drawn."""
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from analysis.forest import forest_of
 from analysis.heat_map import file_names, heat_map_of
 from analysis.observations import from_scores
 from analysis.shapley import shapley_of
-from analysis.shapley_bars import shapley_bars_of
+from analysis.shapley_bars import shapley_bars_of, write_shapley_bars
 from analysis.sheet import figures_text, fold_name, limits_of, p_text, signed, span_of
 from analysis.synergy import synergy_of
 from analysis.target_chart import target_chart_of
@@ -99,6 +99,7 @@ def test_panels_share_a_scale_unless_marks_would_lie_on_one_spot() -> None:
     assert alike and limits == [pytest.approx((-0.125, 0.425))] * 2
     limits, alike = limits_of([(0.0, 0.6), (0.0, 0.1)])
     assert not alike and limits == [pytest.approx((-0.03, 0.63)), pytest.approx((-0.005, 0.105))]
+    assert limits_of([(0.0, 0.0)] * 2) == ([pytest.approx((-0.0011, 0.0011))] * 2, True)  # nothing but zeros
     assert span_of([(0.5, Estimate(0.1, low=-0.1, high=0.3)), (0.0, Estimate(0.2))]) == pytest.approx((0.2, 0.8))
 
 
@@ -268,6 +269,34 @@ def test_words_beside_an_axis_do_not_overlap(monkeypatch, tmp_path) -> None:
                 across = min(one.x1, other.x1) - max(one.x0, other.x0)
                 along = min(one.y1, other.y1) - max(one.y0, other.y0)
                 assert across <= 0 or along <= 0.25 * min(one.height, other.height)
+
+
+@pytest.mark.parametrize("gain", [0.3, 0.02, 0.0006, 0.00002, 0.0])
+def test_ticks_of_shapley_bars_do_not_run_into_each_other(gain, monkeypatch, tmp_path) -> None:
+    figures = []
+
+    def draw(figure, folder, name):
+        figure.draw_without_rendering()  # while the sheet's sizes of letters hold
+        figures.append(figure)
+        return []
+
+    monkeypatch.setattr(sheet, "save_figure", draw)
+    found = answers()
+    values = [-2 * gain, gain, 0.3 * gain]
+    parts = [
+        replace(part, values=tuple(
+            replace(one, estimate=Estimate(value)) for one, value in zip(part.values, values, strict=True)
+        ))
+        for part in found.shapley
+    ]  # fmt: skip
+    write_shapley_bars(replace(found, shapley=tuple(parts)), tmp_path)
+    (figure,) = figures
+    for ax in (ax for ax in figure.axes if ax.axison):
+        low, high = ax.get_xlim()
+        labels = [tick.label1 for tick in ax.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
+        assert len(boxes) >= 2
+        assert all(other.x0 - one.x1 > 5 for one, other in pairwise(boxes))  # px, of 200 to the inch
 
 
 def test_files_have_stable_names_and_are_the_same_twice(tmp_path) -> None:
