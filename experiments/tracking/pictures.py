@@ -19,6 +19,7 @@ from experiments.tracking.tracker import Sheet
 
 GROUPS = 2  # of each kind
 SHOWN = 0.3  # least score of a prediction; the many boxes below it would hide the view
+MOST = 5  # boxes drawn on a view; a teacher that has learnt little finds dozens
 _HEIGHT = 160  # px of a view
 
 
@@ -109,14 +110,25 @@ def teacher_finds(model: Any, sample: dict[str, Any]) -> list[Found]:
 
 
 def sheet_of(group: Group, found: Sequence[Found], classes: Sequence[str], *, known: bool = True) -> Sheet:
-    """A group's views in a row with their annotated boxes, if they are known, and in a row below with the found ones."""
+    """A group's views in a row with their annotated boxes, if they are known, and in a row below with the best found ones.
+
+    Below a view stands how many more than ``MOST`` were found there.
+    """
     annotated = [view_picture(view) for view in group.views]
-    teacher = [ViewPicture(view.image, found=boxes.marks) for view, boxes in zip(annotated, found, strict=True)]
+    teacher = [
+        ViewPicture(view.image, found=boxes.marks[:MOST], caption=_more(len(boxes.boxes) - MOST))
+        for view, boxes in zip(annotated, found, strict=True)
+    ]
     title = "annotated" if known else "not annotated"
-    rows = [SheetRow(f"{group.name}: {title}", annotated), SheetRow(f"{group.name}: teacher", teacher)]
+    best = f", the {MOST} best of a view" if any(picture.caption for picture in teacher) else ""
+    rows = [SheetRow(f"{group.name}: {title}", annotated), SheetRow(f"{group.name}: teacher{best}", teacher)]
     return Sheet(
         group=group.name,
         picture=contact_sheet(rows, classes, cell_height=_HEIGHT),
         annotated=sum(len(view.truth) for view in annotated) if known else None,
         found=sum(len(view.boxes) for view in found),
     )
+
+
+def _more(count: int) -> str:
+    return f"{count} more" if count > 0 else ""
