@@ -4,8 +4,11 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmdet.datasets.samplers import MultiSourceSampler
-from mmdet.registry import DATA_SAMPLERS
+from experiments.data.notice import without_notice
+
+with without_notice():  # nothing imports mmdet.datasets before this
+    from mmdet.datasets.samplers import MultiSourceSampler
+    from mmdet.registry import DATA_SAMPLERS
 
 
 class Draw(NamedTuple):
