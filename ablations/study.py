@@ -116,7 +116,11 @@ def collect(study: Study, ledger: Ledger, runs_root: Path, console: Console) -> 
 
 
 def _settle_gates(study: Study, runs_root: Path) -> list[Record]:
-    """Judge the scores of arms whose baseline was trained after them, or beside them; returns records with new verdicts."""
+    """Judge the scores of arms whose baseline was trained after them, or beside them.
+
+    Returns:
+        The records with new verdicts, of their gates and alarms the gates alone that have passed or failed now.
+    """
     changed: list[Record] = []
     folders = {
         (run.arm, run.seed, run.split): arm_folder(runs_root, run.identity) for run in study.runs if run.identity
@@ -129,8 +133,9 @@ def _settle_gates(study: Study, runs_root: Path) -> list[Record]:
             record = read_record(folder)
             gates = settled(record.gates, judge_scores(record, baseline=read_record(against), goals=study.goals))
             if gates != record.gates:
-                if any(gate.verdict != "not_reached" and gate not in record.gates for gate in gates):
-                    changed.append(record)
+                new = [gate for gate in gates if gate.verdict != "not_reached" and gate not in record.gates]
+                if new:
+                    changed.append(record.model_copy(update={"gates": new, "alarms": []}))
                 record.gates = gates
                 write_record(record, folder)
     return changed

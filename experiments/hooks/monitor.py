@@ -13,7 +13,7 @@ from experiments import alarms
 from experiments.errors import Pruned, Stopped
 from experiments.goals import PLAN, Goals
 from experiments.monitoring import gates
-from experiments.monitoring.console import FailAction
+from experiments.monitoring.console import FailAction, note_told
 from experiments.monitoring.memory import peak_memory_mb, peak_reserved_mb
 from experiments.monitoring.windows import PSEUDO_BOXES, TEACHER_BOXES, branch_loss, figures_of
 from experiments.ranks import first_rank, on_any_rank
@@ -194,6 +194,7 @@ class MonitorHook(Hook):
         runner.logger.warning(line)
         if self.tell is not None:
             self.tell(line)
+            note_told(self.record, line)
 
     @staticmethod
     def _logged(runner: Runner) -> dict[str, list[float]]:

@@ -1,5 +1,6 @@
 """How command lines ask for monitoring, and show it. Torch-free."""
 
+from collections import defaultdict
 from typing import Annotated, Literal
 
 import typer
@@ -22,7 +23,13 @@ OnFail = Annotated[
         help="What a failed gate of the monitoring checklist does: warn; stop the run, as failed; or prune it."
     ),
 ]
-_STYLES = {"passed": "green", "failed": "red", "not_reached": "yellow"}
+_STYLES = {"passed": "green", "failed": "red"}
+_told: dict[str, set[str]] = defaultdict(set)  # by a run's identity, what this process showed while it trained
+
+
+def note_told(record: Record, line: str) -> None:
+    """The line is on the console already: the next :func:`print_checklist` of this run leaves it out."""
+    _told[record.identity].add(line)
 
 
 def pace(rate: float) -> str:
@@ -31,8 +38,17 @@ def pace(rate: float) -> str:
 
 
 def print_checklist(record: Record, console: Console) -> None:
-    """One line per gate and alarm, never wrapped or read as markup."""
-    lines = [(f"Gate, {gate.line}", _STYLES[gate.verdict]) for gate in record.gates]
+    """The gates that passed or failed and the alarms, a line each, then how many gates were not reached.
+
+    What was shown while the run trained is not shown again. No line is wrapped or read as markup.
+    """
+    reached = [gate for gate in record.gates if gate.verdict != "not_reached"]
+    lines = [(f"Gate, {gate.line}", _STYLES[gate.verdict]) for gate in reached]
     lines += [(f"Alarm, {alarm.line}", "yellow") for alarm in record.alarms]
+    absent = len(record.gates) - len(reached)
+    if absent:
+        lines.append((f"{absent} of {len(record.gates)} gates were not reached; record and report say why", "yellow"))
+    told = _told.pop(record.identity, set())
     for line, style in lines:
-        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        if line not in told:
+            console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
