@@ -12,6 +12,8 @@ from typing import Literal
 from experiments.goals import NEAR_ZERO, OVERALL, Goals
 
 BASELINE = "baseline"
+OVERALL_NAME = "overall mAP"
+"""What the mean over classes is called in sentences."""
 _ROUNDING = 1e-9
 
 Verdict = Literal["met", "missed", "undefined"]
@@ -146,7 +148,7 @@ def compare(goal: Goal, *, baseline: Mapping[int, float | None], arm: Mapping[in
         change=after - before,
         ratio=None if near_zero else after / before,
         judgements=tuple(Judgement(t.name, t.label, t.judge(after, before)) for t in goal.targets),
-        reason=f"the baseline's AP of {name} is near zero (below {NEAR_ZERO:g})" if near_zero else None,
+        reason=f"the baseline's {_figure(name)} is near zero (below {NEAR_ZERO:g})" if near_zero else None,
     )
 
 
@@ -155,4 +157,8 @@ def _why_unpaired(name: str, baseline: Mapping[int, float | None], arm: Mapping[
         return f"the study has no completed run of the arm '{BASELINE}'"
     if not baseline.keys() & arm.keys():
         return f"no seed is shared with the arm '{BASELINE}'"
-    return f"no shared seed has an AP of {name} in both arms"
+    return f"no shared seed has an {_figure(name)} in both arms"
+
+
+def _figure(class_name: str) -> str:
+    return OVERALL_NAME if class_name == OVERALL else f"AP of {class_name}"

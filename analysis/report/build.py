@@ -133,9 +133,9 @@ def page_of(
         environment_section(begun),
         reproduce_section(listed),
     ]  # fmt: skip
-    seeds = ", ".join(map(str, summary.seeds))
     facts = (
-        ("scale", ", ".join(summary.scales)), ("data", summary.data), ("arms", str(len(results.arms))), ("seeds", seeds),
+        ("scale", ", ".join(summary.scales)), ("data", summary.data), ("arms", str(len(results.arms))),
+        ("replicates", _seeds(summary.seeds)),
         ("runs completed", f"{len(results.completed)} of {len(results.completed) + len(results.unfinished)}"),
     )  # fmt: skip
     verdict = verdict_of(summary, limits=[] if effects else limits_of(levels), answers=answers)
@@ -154,6 +154,11 @@ def levels_of(results: Results) -> list[Levels]:
     """The factor levels of each arm of the design that has results."""
     entries = {run.arm: run.entry for run in results.completed if not run.entry.sampled}
     return [entry.levels for entry in entries.values() if entry.levels]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """How many and which: ``1 seed (0)``."""
+    return f"{len(seeds)} seed{'s' * (len(seeds) != 1)} ({', '.join(map(str, seeds))})" if seeds else "none"
 
 
 def _picture(charts: dict[str, str], name: str, caption: str) -> Picture | None:

@@ -111,9 +111,9 @@ def _shapley(answers: Answers) -> Section:
     if found:
         factors = [value.factor for value in found[0].values]
         rows = [
-            (factor, *(_interval(one.values[place].estimate) for one in found)) for place, factor in enumerate(factors)
+            (factor, *(_two_lines(one.values[place].estimate) for one in found)) for place, factor in enumerate(factors)
         ]
-        rows.append(("total", *(_interval(one.total) for one in found)))
+        rows.append(("total", *(_two_lines(one.total) for one in found)))
         columns = ("factor", *(_class(one.class_name) for one in found))
         tables.append(Table("Each factor's part in what all of them gain together, in AP (95 %)", columns, tuple(rows)))
     said = dict.fromkeys(f"Values are {one.note}." for one in found if one.method != "exact")
@@ -189,6 +189,11 @@ def _interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:+.3f}"
     return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+
+
+def _two_lines(estimate: Estimate) -> str:
+    """As ``_interval``, for tables with a column for each class."""
+    return _interval(estimate).replace(" (", "\n(")
 
 
 def _verdict(verdict: str) -> Cell:

@@ -8,7 +8,7 @@ from analysis.effects import FactorEffect
 from analysis.report.page import listed
 from analysis.summary import ArmSummary, Summary
 from analysis.synergy import Synergy
-from analysis.targets import BASELINE, Comparison, Goal
+from analysis.targets import BASELINE, OVERALL_NAME, Comparison, Goal
 from experiments.goals import OVERALL
 
 
@@ -42,7 +42,7 @@ def _factors(answers: Answers) -> str:
         )
         overall = [effect for effect in told if effect.class_name == OVERALL]
         if overall:
-            clauses.append(f"on overall mAP, {listed([_effect(effect, named=False) for effect in overall])}")
+            clauses.append(f"on {OVERALL_NAME}, {listed([_effect(effect, named=False) for effect in overall])}")
     judged = [one for one in answers.synergy if isinstance(one, Synergy) and one.class_name in answers.hard]
     told_of = [one for one in judged if one.verdict in ("synergy", "antagonism")]
     clauses += [f"{one.class_name} shows {one.verdict} ({one.synergy.value:+.3f})" for one in told_of]
@@ -102,8 +102,8 @@ def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str
         kept = sum(one.judgements[0].verdict == "met" for _, one in judged)
         fall = f"{100 * (1 - goal.targets[0].multiple):.0f} %"
         if len(judged) == 1:
-            return f"overall mAP {'did not fall' if kept else 'fell'} by more than {fall}"
-        return f"overall mAP did not fall by more than {fall} in {_of(kept, len(judged))} arms"
+            return f"{OVERALL_NAME} {'did not fall' if kept else 'fell'} by more than {fall}"
+        return f"{OVERALL_NAME} did not fall by more than {fall} in {_of(kept, len(judged))} arms"
     best, figures = max(judged, key=lambda pair: pair[1].ratio or 0.0)
     told = f"{figures.baseline:.3f} to {figures.value:.3f}, {figures.ratio:.2f}x"
     met = [sum(one.judgements[place].verdict == "met" for _, one in judged) for place in range(len(goal.targets))]
@@ -132,7 +132,7 @@ def _untold(summary: Summary, limits: Sequence[str]) -> str:
         clauses.append(
             f"what {len(summary.unfinished)} unfinished run{'s' * (len(summary.unfinished) > 1)} would have scored"
         )
-    clauses.append(f"how any of it carries over to data other than {summary.data}")
+    clauses.append(f'how any of it carries over to data sets other than "{summary.data}"')
     *first, last = clauses
     return _sentence(f"this study cannot tell {'; '.join([*first, f'nor {last}']) if first else last}")
 
@@ -142,7 +142,7 @@ def _comparison(arm: ArmSummary, goal: Goal) -> Comparison:
 
 
 def _name(goal: Goal) -> str:
-    return "overall mAP" if goal.class_name == OVERALL else goal.class_name
+    return OVERALL_NAME if goal.class_name == OVERALL else goal.class_name
 
 
 def _of(number: int, total: int) -> str:

@@ -6,6 +6,9 @@ from analysis.report.build import write_html
 
 from .browser import MISSING, browser, console, overflow, resize
 
+# Words of commands that stand on two lines.
+_BROKEN_WORDS = """return [...document.querySelectorAll('code span')].filter(word => word.getClientRects().length > 1)
+    .map(word => word.innerText)"""
 pytestmark = pytest.mark.skipif(MISSING, reason="Chromium and chromedriver are not installed")
 
 
@@ -22,6 +25,7 @@ def test_the_report_loads_and_fits(made, tmp_path, dark):
             assert overflow(driver) <= 0
             cut = "return [...document.querySelectorAll('.scroll')].every(box => box.clientWidth <= document.body.clientWidth)"
             assert driver.execute_script(cut)
+            assert driver.execute_script(_BROKEN_WORDS) == []
             assert console(driver) == []
         background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert background == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)")

@@ -106,6 +106,13 @@ def test_homes_and_the_repository_are_left_out_of_paths(study, add_run, monkeypa
     assert not re.search("/home|/Users|/srv/people|/root", html)
 
 
+@pytest.mark.parametrize(("seeds", "words"), [((0,), "1 seed (0)"), ((0, 1, 2), "3 seeds (0, 1, 2)")])
+def test_the_page_says_how_many_seeds_and_which(study, add_run, seeds, words):
+    for seed in seeds:
+        add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4, seed=seed)
+    assert f"<dt>replicates</dt><dd>{words}</dd>" in write_html(study).read_text()
+
+
 def test_the_same_study_gives_the_same_page(made):
     first = write_html(made).read_bytes()
     assert write_html(made).read_bytes() == first
@@ -118,7 +125,7 @@ def test_cells_of_one_or_more_lines():
     section = Section("one", "One", tables=(Table("A table", ("arm", "command"), rows, frozenset({"command"})),))
     html = render(Page("T", (), ("Yes.",), (section,)))
     assert '<span class="line short good"><span class="symbol" aria-hidden="true">✓</span> 5x met</span>' in html
-    assert "<code>run +&lt;it&gt;</code>" in html
+    assert "<code><span>run</span> <span>+&lt;it&gt;</span></code>" in html
     assert '<span class="line short">a+<wbr>&lt;b&gt;</span>' in html
     assert [Cell("x" * n).width for n in (28, 29, 49)] == ["short", "medium", "long"]
 

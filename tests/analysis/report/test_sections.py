@@ -29,7 +29,7 @@ def test_the_verdict_says_what_was_met_and_what_cannot_be_told(made):
     assert untold == (
         "This study cannot tell whether these differences are more than run-to-run noise, since some arms ran with a single "
         "seed; how good the best arm really is, since it was picked by the very scores that are shown; x; what 2 unfinished "
-        "runs would have scored; nor how any of it carries over to data other than bits."
+        'runs would have scored; nor how any of it carries over to data sets other than "bits".'
     )
 
 
@@ -57,7 +57,7 @@ def test_what_one_well_repeated_arm_cannot_tell(study, add_run):
     for arm in ("baseline", "focal"):
         for seed in (0, 1):
             add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4, seed=seed)
-    assert verdict(study)[1] == "This study cannot tell how any of it carries over to data other than bits."
+    assert verdict(study)[1] == 'This study cannot tell how any of it carries over to data sets other than "bits".'
 
 
 def test_no_baseline_and_nothing_but_a_baseline(study, add_run):
