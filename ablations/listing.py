@@ -40,8 +40,9 @@ def _print_part(factors: Sequence[Factor], console: Console, table: Table) -> No
                 *cells[: len(table.columns) - 1],
                 end_section=setting is factor.settings[-1],
             )
-    for column in table.columns[:2]:
-        column.no_wrap = True
+    for column in table.columns:
+        column.no_wrap = column.header not in ("off", "on")
+        column.overflow = "fold"  # a name that is too long goes on in the next line
     console.print(table)
     for factor in factors:  # paths are too long for a column and there to be copied: one a line, never wrapped
         console.print(f"\n[bold]{factor.name}[/bold] ({factor.title}): {factor.meaning}", highlight=False)

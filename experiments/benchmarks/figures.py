@@ -100,14 +100,15 @@ def print_findings(findings: Findings, console: Console) -> None:
             spread = f"{_short(min(one.values))} to {_short(max(one.values))}" if len(one.values) > 1 else "-"
             table.add_row(one.name, one.unit, _short(one.median), spread, str(len(one.values)))
         console.print(table)
-    if findings.ratios:
-        print_ratios([(findings.part, ratio) for ratio in findings.ratios], console)
+    print_ratios([(findings.part, ratio) for ratio in findings.ratios], console)
     for note in findings.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_ratios(ratios: list[tuple[str, Ratio]], console: Console) -> None:
-    """Ratios of any parts with their goals."""
+    """Ratios of any parts with their goals; nothing where there are none."""
+    if not ratios:
+        return
     table = Table("part", "ratio", "measured", "goal", "stated for", "verdict")
     styles = {"met": "green", "missed": "red"}
     for part, ratio in ratios:

@@ -1,17 +1,20 @@
 """The command line's views of the table and the designs, and what it must not import."""
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ablations.commands import app
 from ablations.factor import plain
 from ablations.factors import FACTORS
 from ablations.further import FURTHER
+from ablations.listing import print_factors
 from tests.ablations.conftest import make_data
 
 
@@ -42,6 +45,16 @@ def test_further_factors_are_listed_in_a_part_of_their_own() -> None:
         CliRunner().invoke(app, ["list"]).stdout.split("Further factors, which take part where they are named:")
     )
     assert "fault_" not in plan.split("focal (")[0] and "banded" in further and "custom_hooks.0.swapped" in further
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_no_value_of_the_list_is_cut(width: int) -> None:
+    file = io.StringIO()
+    print_factors(Console(file=file, width=width))
+    table = file.getvalue()
+    assert "…" not in table
+    if width == 80:  # as in a pipe
+        assert "256-4096" in table
 
 
 def test_list_json_of_one_setting_of_each_kind() -> None:

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from experiments.benchmarks.figures import Findings, Ratio, as_plain, print_findings, quotient
+from experiments.benchmarks.figures import Findings, Ratio, as_plain, print_findings, print_ratios, quotient
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,10 @@ def test_findings_as_json_and_as_tables() -> None:
     shown = file.getvalue()
     for text in ("1 to 3", "at least 7 x", "at most 0.1 x", "met", "missed", "said"):
         assert text in shown
+
+
+def test_no_frame_stands_around_nothing() -> None:
+    file = io.StringIO()
+    print_findings(Findings("p", notes=["said"]), Console(file=file, width=120))
+    print_ratios([], Console(file=file, width=120))
+    assert file.getvalue() == "said\n"
