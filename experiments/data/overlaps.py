@@ -83,6 +83,9 @@ def copy_problems(found: Mapping[str, Annotations], hashes: Mapping[Path, ImageH
             what = f"is the same picture as {known}, byte by byte: remove one, else scores are too good."
             problems.append(Problem(found[name].file, where, what))
         else:
-            what = f"looks like {known} ({copy.bits} of 255 bits of their hashes differ): if it is a copy, remove one."
+            what = (
+                f"looks like {known}: their coarse patterns of light and dark differ in {copy.bits} of 255 places, as in copies. "
+                "If it is a copy, remove one; different pictures of a uniform scene can be this alike too, and are fine."
+            )
             problems.append(Problem(found[name].file, where, what, "warning"))
     return problems

@@ -22,7 +22,9 @@ def doctor(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Data set folder; default the scale's synthetic set.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for the chart; default runs/doctor/<config>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the chart; default runs/doctor/<config>/<data set>.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Tell what would go wrong in a run, with evidence and remedies; exit status 1 if it is an error."""
@@ -32,8 +34,9 @@ def doctor(
 
     console = Console(markup=False)
     delta: dict[str, Any] = dict(parse_setting(text) for text in settings or [])
-    report = examine(config, delta, data=prepared_data(config, data, progress=not json), seed=seed)
-    folder = out or runs_root() / "doctor" / Path(config).stem
+    place = prepared_data(config, data, progress=not json)
+    report = examine(config, delta, data=place, seed=seed)
+    folder = out or runs_root() / "doctor" / Path(config).stem / place.resolve().name
     try:
         charts = write_coverage_chart(report.coverage, folder) if report.coverage else []
     except OSError as error:

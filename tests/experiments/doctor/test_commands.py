@@ -25,7 +25,7 @@ def _runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_config_without_errors_exits_with_0_and_leaves_a_chart(plain_data: Path, tmp_path: Path) -> None:
     result = ask("--data", str(plain_data))
     assert result.exit_code == 0
-    folder = tmp_path / "runs" / "doctor" / "cpu"
+    folder = tmp_path / "runs" / "doctor" / "cpu" / plain_data.name  # the next data set's has its own
     assert sorted(path.name for path in folder.iterdir()) == ["anchor_coverage.png", "anchor_coverage.svg"]
     assert "0 errors, 0 warnings, 3 notes." in result.output
     assert str(folder / "anchor_coverage.png") in result.output.replace("\n", "")
