@@ -246,6 +246,8 @@ def _compare(
     here = is_here(goals.where)
     if "fused" in seconds:
         findings.ratio(f"{size.size}: time over the floor", seconds["fused"].median / floor)
+    if "plain" in seconds:
+        findings.ratio(f"{size.size}: plain / floor, the most that could be had", seconds["plain"].median / floor)
     for name in [name for name in cases if name not in ("plain", "banded")]:
         findings.ratio(
             f"{size.size}: plain / {name}, time", quotient(seconds.get("plain"), seconds.get(name)),

@@ -1,13 +1,14 @@
 """Plans from hand-made records: what is trained already, what it would cost, what would be found."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from ablations.arms import arm_with
-from ablations.plan import as_plain, plan, print_plan
+from ablations.plan import as_plain, plan, print_noise, print_plan
 from ablations.request import Request, request_of
 from experiments.records import write_record
 from experiments.runs import read_dataset, run_identity
@@ -138,3 +139,23 @@ def test_plain_and_printed(measured: Laboratory) -> None:
         "Cost: about 1.17 hours (arms 60 min, burn-ins 10 min of one worker), by the times of 1 runs on cpu." in shown
     )
     assert "Smallest effect on Chipped that it would find" in shown
+
+
+def printed(show: Callable[[Console], None]) -> str:
+    file = io.StringIO()
+    show(Console(file=file, width=200))
+    return file.getvalue()
+
+
+def test_a_sampled_study_is_printed_with_what_it_samples(laboratory: Laboratory) -> None:
+    planned = plan(request(design="optuna", factors="all", space="thresholds", trials=7))
+    shown = printed(lambda console: print_plan(planned, console))
+    assert "7 settings, sampled by TPE" in shown
+    assert len([line for line in shown.splitlines() if "pseudo_thr" in line]) == 2
+    assert "pseudo_label_initial_score_thr" in shown
+
+
+def test_the_noise_of_each_class_is_printed(measured: Laboratory) -> None:
+    shown = printed(lambda console: print_noise(request(), console))
+    # 0.1 and 0.2 of the baseline's two seeds; nothing is paired, since focal has one.
+    assert [line.split() for line in shown.splitlines() if "Chipped" in line] == [["Chipped", "0.071", "1", "-", "-"]]

@@ -442,3 +442,20 @@ def test_the_baseline_and_the_fullest_arm_of_the_first_seed_are_exhibited_once(
     ]
     laboratory.run(*options)
     assert shown == ["baseline", "focal+anchors", "baseline"]
+
+
+def test_auto_says_how_many_workers_it_chose_and_why(laboratory: Laboratory) -> None:
+    result = laboratory.run("--factors", "focal", "--workers", "auto")
+    assert result.exit_code == 0, result.output
+    assert "Workers: 1; no arm of this scale and data has been trained on a" in result.output
+    assert laboratory.trained == [("baseline", 0), ("focal", 0)]
+
+
+def test_the_noise_study_ends_with_the_deviation_between_its_runs(laboratory: Laboratory) -> None:
+    laboratory.scores = {("baseline", seed): ap for seed, ap in enumerate((0.1, 0.2, 0.3))}
+    result = laboratory.run("--design", "noise", "--seeds", "3")
+    assert result.exit_code == 0, result.output
+    # The sample deviation of 0.1, 0.2 and 0.3, on two degrees of freedom.
+    assert [line.split() for line in result.output.splitlines() if line.split()[:1] == ["Chipped"]] == [
+        ["Chipped", "0.100", "2", "-", "-"]
+    ]
