@@ -127,10 +127,10 @@ bench: $(READY) ## Measure time and memory, each ratio beside its goal; QUICK=1 
 	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 test: $(READY) ## Run the test suite
-	@$(RUN) -m pytest -n auto --dist loadfile
+	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 coverage: $(READY) ## Run the test suite and list the lines of our packages that no test reaches
-	@$(RUN) -m pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
+	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 
 lint: $(READY) ## Check style and types
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
