@@ -101,13 +101,13 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--scale", default="cpu", help="scale of the runs")
-    parser.add_argument(
-        "--iterations", type=int, default=60, help="of each run; a multiple of the interval, at least three"
-    )
+    parser.add_argument("--iterations", type=int, default=60, help="of each run; at least two intervals")
     parser.add_argument("--repetitions", type=int, default=5, help="runs of each case")
     parser.add_argument("--interval", type=int, default=10, help="iterations between two logs")
     parser.add_argument("--data", type=Path, help="data set folder; default the scale's own")
     options = parser.parse_args()
+    if min(options.interval, options.repetitions) < 1 or options.iterations < 2 * options.interval:
+        parser.error("give at least one repetition, and iterations for two intervals, of which the first warms up")
     seconds, calls = measure(**vars(options))
     console = Console(width=110)
     base = median(seconds["none"])
