@@ -2,7 +2,7 @@
 
     python -m experiments.benchmarks --only step
 
-Three cases take turns, each in a process of its own: the model; the same with the plain form of MVViT
+Three cases take turns, each in a process of its own: the model; the same in float32 with the plain form of MVViT
 (:mod:`experiments.benchmarks.reference`); and mmdet's own Soft Teacher, which sees the same images one by one. Images are noise,
 weights fresh, and the teacher, whose prediction runs as ever, is made to find two boxes in each view, as a trained one does.
 """
@@ -63,6 +63,8 @@ def build(case: str, scale: str, changes: dict[str, Any]) -> tuple[Any, Any]:
     torch.manual_seed(0)
     settings.image_size = settings.model.detector.backbone.mvvit.image_size  # configs keep it nowhere else
     precision = settings.model.precision
+    if case == "plain":
+        settings.model.precision = "float32"
     if case == "no views":
         settings.model.type = "SoftTeacher"
         settings.model.detector.backbone = settings.model.detector.backbone.backbone
