@@ -49,6 +49,7 @@ UNKNOWN := $(filter-out $(VARIABLES) $(ELSEWHERE),$(GIVEN))
 ifeq ($(MAKELEVEL),0)
 $(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)): the variables are $(VARIABLES); `make help` says what they mean))
 endif
+SUITE := $(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
 	$(if $(STUDY),--study "$(STUDY)") --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
@@ -127,10 +128,10 @@ bench: $(READY) ## Measure time and memory, each ratio beside its goal; QUICK=1 
 	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 test: $(READY) ## Run the test suite
-	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	@$(SUITE)
 
 coverage: $(READY) ## Run the test suite and list the lines of our packages that no test reaches
-	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
+	@$(SUITE) --cov --cov-report=term-missing:skip-covered
 
 lint: $(READY) ## Check style and types
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

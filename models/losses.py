@@ -36,6 +36,5 @@ class SigmoidFocalLoss(FocalLoss):
         """Top-1 accuracy in percent over the samples of a class (label C is background)."""
         positive = labels < cls_score.size(1)
         right = positive & (cls_score.argmax(dim=1) == labels)
-        return {
-            "acc_classes": 100 * right.sum() / positive.sum().clamp(min=1)
-        }  # rows picked out would wait for the GPU
+        # Rows picked out would wait for the GPU.
+        return {"acc_classes": 100 * right.sum() / positive.sum().clamp(min=1)}
