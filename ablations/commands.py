@@ -341,8 +341,7 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
         missing = f"There is no study {study!r} in {root}" if study else f"Which study of {root}? Name it with --study"
         raise UserError(f"{missing}; {there}. One in a database needs --storage.")
     url = known_url(root / study, begun.storage if begun else None, storage)
+    shown = hidden(url)  # refuses an address that is none, or that shows its password
     if is_missing(url):
-        raise UserError(
-            f"There is no ledger of study {study!r} in {hidden(url)}: begin it with `run`, or name another."
-        )
+        raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
     return Ledger(name=study, url=url)

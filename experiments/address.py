@@ -21,12 +21,7 @@ def hidden(url: str) -> str:
     Raises:
         UserError: it is no address of a database.
     """
-    try:
-        address = sqlalchemy.make_url(url)
-    except (ArgumentError, ValueError):
-        raise UserError(
-            "The storage's address is not understood: give one like postgresql://user@host/database, or none for a file."
-        ) from None
+    address = _parsed(url)
     if any("password" in name for name in address.query):
         raise UserError(
             "The storage's address has a password behind its question mark: put it before the @, or into PGPASSWORD."
@@ -50,6 +45,19 @@ def known_url(folder: Path, stored: str | None, given: str | None) -> str:
 
 
 def is_missing(url: str) -> bool:
-    """Whether it is the address of a file that does not exist: opening it would make one."""
-    address = sqlalchemy.make_url(url)
+    """Whether it is the address of a file that does not exist: opening it would make one.
+
+    Raises:
+        UserError: it is no address of a database.
+    """
+    address = _parsed(url)
     return address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file()
+
+
+def _parsed(url: str) -> sqlalchemy.URL:
+    try:
+        return sqlalchemy.make_url(url)
+    except (ArgumentError, ValueError):
+        raise UserError(
+            "The storage's address is not understood: give one like postgresql://user@host/database, or none for a file."
+        ) from None

@@ -185,3 +185,19 @@ def test_module_exits_with_the_commands_status() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: There is no design 'alon': did you mean alone?\n"
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("1", "address is not understood"),
+        ("postgresql://user@host/db?password=secret", "has a password behind its question mark"),
+        ("sqlite:///none.db", "There is no ledger of study 's' in sqlite:///none.db"),
+    ],
+)
+def test_a_storage_that_cannot_be_looked_at_is_refused(storage: str, message: str, tmp_path: Path) -> None:
+    options = ["status", "--study", "s", "--storage", storage, "--runs-root", str(tmp_path)]
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.output.split())
+    assert list(tmp_path.iterdir()) == [] and not Path("none.db").exists()
