@@ -1,11 +1,11 @@
 """How many arms a machine completes in an hour with 1, 2, ... workers, and what each arm costs beside its training.
 
     python -m experiments.benchmarks --only arms            # a short version
-    python -m experiments.benchmarks.arms [--scale gpu] [--workers 1,2,4,8,12] [--iterations 100] [--seeds 6]
+    python -m experiments.benchmarks.arms [--scale gpu] [--workers 1,2,4,8,12] [--iterations 100] [--each 2] [--data FOLDER]
 
-trains the same small design (a baseline and an arm for each seed) anew for each number of workers, with short budgets and without
-burn-ins, by the command that studies use. Arms per hour are those of the whole command, start-up of workers included: with long
-arms that part vanishes, so what training alone would give stands beside.
+trains a small design (a baseline and an arm for each seed) with each number of workers, `--each` arms a worker, with short budgets
+and without burn-ins, by the command that studies use. Arms per hour are those of the whole command, start-up of workers included:
+with long arms that part vanishes, so what training alone would give stands beside.
 """
 
 import argparse
@@ -95,20 +95,20 @@ def train_round(*, scale: str, workers: int, seeds: int, configs: Path, data: Pa
     return Round(workers, wall, seconds, tuple(record["peak_memory_mb"] or 0.0 for record in records))
 
 
-def compare(*, scale: str, workers: Sequence[int], iterations: int, seeds: int) -> Findings:
-    """Train the design once for each number of workers."""
-    data = prepared_data(scale, None).resolve()
+def compare(*, scale: str, workers: Sequence[int], iterations: int, each: int, data: Path | None = None) -> Findings:
+    """Train a design of ``each`` arms a worker, of which every seed has two, once for each number of workers."""
+    folder = prepared_data(scale, data).resolve()
     findings = Findings("arms")
     rounds = []
     for count in workers:
         with TemporaryDirectory() as scratch:
             write_config(Path(scratch), scale=scale, iterations=iterations)
-            runs = Path(scratch) / "runs"
-            rounds.append(
-                train_round(scale=scale, workers=count, seeds=seeds, configs=Path(scratch), data=data, runs=runs)
+            seeds = max(1, round(count * each / 2))
+            one = train_round(
+                scale=scale, workers=count, seeds=seeds, configs=Path(scratch), data=folder, runs=Path(scratch) / "runs"
             )
-    for one in rounds:
-        label = f"{scale}, {one.workers} worker{'s' * (one.workers > 1)}"
+        rounds.append(one)
+        label = f"{scale}, {count} worker{'s' * (count > 1)}"
         findings.add(f"{label}: arms", "1/hour", one.per_hour)
         findings.add(f"{label}: arms, by their training alone", "1/hour", 3600 * one.workers / one.training)
         findings.add(f"{label}: training and validation of an arm", "s", *(s["total"] for s in one.seconds))
@@ -121,15 +121,17 @@ def compare(*, scale: str, workers: Sequence[int], iterations: int, seeds: int) 
         )
         together = one.workers * rounds[0].training / one.training / rounds[0].workers
         findings.ratio(f"{scale}: by training alone, {one.workers} / {rounds[0].workers}", together)
-    findings.notes.append(f"{2 * seeds} arms of {iterations} iterations each, a validation at the end of each.")
+    findings.notes.append(
+        f"Arms of {iterations} iterations with a validation at the end; {each} a worker, at least two in all."
+    )
     return findings
 
 
 def measure(*, quick: bool) -> Findings:
     """The short version."""
     if on_gpu() and not quick:
-        return compare(scale="gpu", workers=(1, 4, 8), iterations=60, seeds=4)
-    return compare(scale="tiny", workers=(1, 2), iterations=2 if quick else 20, seeds=1 if quick else 2)
+        return compare(scale="gpu", workers=(1, 4, 8, 12), iterations=40, each=1)
+    return compare(scale="tiny", workers=(1, 2), iterations=2 if quick else 20, each=1 if quick else 2)
 
 
 def main() -> None:
@@ -141,10 +143,13 @@ def main() -> None:
         "--workers", default="1,2,4,8,12" if gpu else "1,2", help="numbers of workers, joined by commas"
     )
     parser.add_argument("--iterations", type=int, default=100 if gpu else 30, help="of each arm")
-    parser.add_argument("--seeds", type=int, default=6 if gpu else 2, help="each gives two arms")
+    parser.add_argument("--each", type=int, default=2, help="arms a worker")
+    parser.add_argument("--data", type=Path, help="data set folder; default the scale's own")
     options = parser.parse_args()
     workers = [int(count) for count in options.workers.split(",")]
-    findings = compare(scale=options.scale, workers=workers, iterations=options.iterations, seeds=options.seeds)
+    findings = compare(
+        scale=options.scale, workers=workers, iterations=options.iterations, each=options.each, data=options.data
+    )
     print_findings(findings, Console(width=130))
 
 

@@ -7,7 +7,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -67,16 +67,26 @@ class Child:
         """End the process."""
         self._executor.shutdown()
 
+    def begin(self) -> Future[None]:
+        """Have the process start and import what cases need, without waiting for it."""
+        return self._executor.submit(_import)
+
 
 @contextmanager
 def children(*names: str) -> Iterator[dict[str, Child]]:
-    """A process for each name, ended at the end."""
+    """A process for each name, all started at once, ended at the end."""
     with ExitStack() as stack:
         made = {}
         for name in names:
             made[name] = Child()
             stack.callback(made[name].close)
+        for ready in [child.begin() for child in made.values()]:
+            ready.result()
         yield made
+
+
+def _import() -> None:
+    import models.mvvit  # noqa: F401  it imports mmdet, which takes seconds
 
 
 def _begin() -> None:

@@ -1,5 +1,6 @@
 """What a benchmark finds: measured figures with their spread, and ratios beside their goals. Torch-free."""
 
+import sys
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal
@@ -65,8 +66,9 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, unit: str, *values: float) -> Figure:
-        """Add a figure and return it."""
+        """Add a figure, tell of it on standard error as progress, and return it."""
         figure = Figure(name, unit, tuple(values))
+        print(f"{self.part}: {name}: {_short(figure.median)} {unit}", file=sys.stderr, flush=True)
         self.figures.append(figure)
         return figure
 

@@ -46,7 +46,7 @@ def run_loading(scale: str, folder: Path, batches: int) -> dict[str, list[float]
         found["images"].append(float(sum(len(images) for images in held[0]["inputs"].values())))
 
     step = trainer(settings, model, lambda: held[0])
-    for _ in range(2):  # warm up, and start the loader's processes
+    for _ in range(8 if on_gpu() else 2):  # warm up, and start the loader's processes
         load("load")
         step()
     found["load"].clear()
@@ -70,7 +70,7 @@ def _endless(loader: Any) -> Iterator[Any]:
 def measure(*, quick: bool) -> Findings:
     """Measure at `cpu`, or at `gpu` on a GPU; their data are rendered first if they are missing."""
     scale = "tiny" if quick else "gpu" if on_gpu() else "cpu"
-    batches = 3 if quick else 100 if on_gpu() else 12
+    batches = 3 if quick else 40 if on_gpu() else 12
     folder = prepared_data(scale, None)
     findings = Findings("loading")
     with children("loading") as made:

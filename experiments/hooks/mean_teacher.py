@@ -42,5 +42,6 @@ class MultiViewMeanTeacherHook(MeanTeacherHook):
         teacher, student = model.teacher.state_dict(), model.student.state_dict()
         moving = [name for name, value in teacher.items() if value.is_floating_point()]
         torch._foreach_lerp_([teacher[n] for n in moving], [student[n] for n in moving], momentum)
-        for name in teacher.keys() - set(moving):
-            teacher[name].copy_(student[name])
+        counters = [name for name in teacher if not teacher[name].is_floating_point()]
+        if counters:
+            torch._foreach_copy_([teacher[n] for n in counters], [student[n] for n in counters])
