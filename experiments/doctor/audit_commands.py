@@ -56,15 +56,16 @@ def audit(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Data set folder; default the scale's synthetic set.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the burn-in.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; default runs/audit/<config>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; default runs/audit/<config>/<data set>.")
+    ] = None,
 ) -> None:
     """Measure precision and recall of the teacher's boxes per class and threshold, and propose thresholds."""
     console = Console(markup=False)
-    folder = out or runs_root() / "audit" / Path(config).stem
+    place = data_folder(config, data)
+    folder = out or runs_root() / "audit" / Path(config).stem / place.resolve().name
     delta = dict(parse_setting(text) for text in settings or [])
-    found, lines, notes = audit_run(
-        config, delta=delta, weights=weights, on=on, data=data_folder(config, data), seed=seed, out=folder
-    )
+    found, lines, notes = audit_run(config, delta=delta, weights=weights, on=on, data=place, seed=seed, out=folder)
     for note in notes:
         console.print(note, style="yellow", markup=False, highlight=False)
     console.print(_table(found))

@@ -232,9 +232,8 @@ def test_the_command_prints_settings_that_are_ready_to_use(tiny_data: Path, runs
     refused = CliRunner().invoke(app, ["tiny", "--data", str(tmp_path / "data"), "--weights", str(run)])
     assert "was trained on other data" in str(refused.exception)
     weights = shutil.copy(run / "weights.pth", tmp_path)
-    told = CliRunner().invoke(
-        app, ["tiny", "--data", str(tmp_path / "data"), "--weights", str(weights), "--out", str(tmp_path / "out")]
-    )
+    told = CliRunner().invoke(app, ["tiny", "--data", str(tmp_path / "data"), "--weights", str(weights)])
     assert told.exit_code == 0, told.output
+    assert (runs / "audit" / "tiny" / "data" / "audit.csv").is_file()  # of this data set: another's would lie beside it
     assert "cannot be judged on val" in told.output
     assert "For the best F1 over all classes: " in told.output
