@@ -118,39 +118,53 @@ def children(pid: int) -> list[int]:
         return []
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The studies' arms: their design and factors at scale tiny, on these data, with so many workers."""
+
+    data: Path
+    factors: str
+    design: str = "factorial"
+    workers: int = 2
+
+    def command(self, name: str, runs: Path, storage: str | None = None) -> _Command:
+        """The command that trains them as a study of this name in a folder of runs."""
+        runs.mkdir(parents=True, exist_ok=True)
+        words = [
+            sys.executable, "-m", "ablations", "run", "--design", self.design, "--factors", self.factors, "--scale", "tiny",
+            "--study", name, "--data", str(self.data), "--runs-root", str(runs), "--workers", str(self.workers),
+            "--grace", str(GRACE),
+        ]  # fmt: skip
+        environment = {name: value for name, value in os.environ.items() if name != "STORAGE"}
+        environment |= {"OMP_NUM_THREADS": "1", **({"STORAGE": storage} if storage else {})}
+        return _Command(words, environment, runs / f"{name}.log")
+
+
+def leave_alone(plan: Plan, runs: Path) -> None:
+    """Train the arms into a folder of runs, with no harm done."""
+    _finish([plan.command("alone", runs)])
+
+
 def disturb(
-    folder: Path, harm: Harm, *, data: Path, seed: int, factors: str, design: str = "factorial", studies: int = 1,
-    workers: int = 2, server: Server | None = None,
-) -> list[Outcome]:  # fmt: skip
-    """Run studies at once in one runs folder, with harm done on the way, and one in another folder that is left alone.
+    plan: Plan, runs: Path, harm: Harm, *, alone: Path, seed: int, studies: int = 1, server: Server | None = None
+) -> list[Outcome]:
+    """Run studies at once in one folder of runs, with harm done on the way.
+
+    Args:
+        alone: the folder of runs that :func:`leave_alone` has filled.
 
     Returns:
-        What came of each disturbed study.
+        What came of each study.
     """
     names = [f"disturbed-{number}" for number in range(1, studies + 1)]
-    runs, alone = folder / "runs", folder / "alone"
-    for place in (runs, alone):
-        place.mkdir(parents=True, exist_ok=True)
     storage = server.url if server else None
-
-    def command(name: str, place: Path, storage: str | None) -> _Command:
-        words = [
-            sys.executable, "-m", "ablations", "run", "--design", design, "--factors", factors, "--scale", "tiny",
-            "--study", name, "--data", str(data), "--runs-root", str(place), "--workers", str(workers), "--grace", str(GRACE),
-        ]  # fmt: skip
-        environment = {name: value for name, value in os.environ.items() if name != "STORAGE"} | {
-            "OMP_NUM_THREADS": "1"
-        }
-        return _Command(words, environment | ({"STORAGE": storage} if storage else {}), place / f"{name}.log")
-
-    commands = [command(name, runs, storage) for name in names]
+    commands = [plan.command(name, runs, storage) for name in names]
     done = _do_harm(commands, harm, random.Random(seed), ballast=runs / "ballast", server=server)
     for name in names if harm.full_disk else ():
         retry = [sys.executable, "-m", "ablations", "retry", "--study", name, "--runs-root", str(runs)]
         subprocess.run(retry, env=commands[0].environment, check=True, stdout=subprocess.DEVNULL)
     if harm.full_disk:
-        _finish([command(name, runs, storage) for name in names])
-    _finish([command("alone", alone, None)])
+        _finish([plan.command(name, runs, storage) for name in names])
     return [_outcome(runs, name, alone, storage=storage, done=done) for name in names]
 
 
@@ -305,10 +319,17 @@ def main() -> None:
         data = Path(tempfile.mkdtemp()) / "tiny"
         make_dataset("tiny", data)
         before = snapshot(data)
+        plan = Plan(data, factors=options.factors, workers=options.workers)
+        leave_alone(plan, folder / "alone")
         outcomes = disturb(
-            folder, harm, data=data, seed=options.seed, factors=options.factors, studies=options.studies,
-            workers=options.workers, server=server,
-        )  # fmt: skip
+            plan,
+            folder / "runs",
+            harm,
+            alone=folder / "alone",
+            seed=options.seed,
+            studies=options.studies,
+            server=server,
+        )
         right = all(outcome.right for outcome in outcomes) and snapshot(data) == before
         for outcome in outcomes:
             print(json.dumps(vars(outcome)))
