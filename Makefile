@@ -41,20 +41,21 @@ INTERPRETER := $(PYTHON:3.%=python3.%)
 # A variable behind the target that nothing reads, like SEED=3 for SEEDS=3, would be passed over in silence. The programs read those
 # of ELSEWHERE from their environment, where make puts them. A make that calls this one hands down its own: they may be any.
 VARIABLES := $(shell sed -nE 's/^([A-Z_]+) \?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
-ELSEWHERE := VENV RUNS CONFIGS DATA_ROOT VIEW_CACHE FUZZ NETRC HOME TMPDIR PATH SHELL CI %_PROXY MAKE% WANDB_% PG% CUDA_% NCCL_% OMP_% MKL_% \
+ELSEWHERE := VENV RUNS CONFIGS DATA_ROOT VIEW_CACHE FUZZ NETRC HOME TMPDIR PATH SHELL CI %_PROXY %_proxy MAKE% WANDB_% PG% CUDA_% NCCL_% OMP_% MKL_% \
 	TORCH% PYTORCH_% PYTEST_% PYTHON% PIP_% UV_%
-UPPER := A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
-GIVEN := $(foreach name,$(filter $(UPPER:=%),$(.VARIABLES)),$(if $(filter command line,$(origin $(name))),$(name)))
+LETTERS := A B C D E F G H I J K L M N O P Q R S T U V W X Y Z a b c d e f g h i j k l m n o p q r s t u v w x y z
+GIVEN := $(foreach name,$(filter $(LETTERS:=%),$(.VARIABLES)),$(if $(filter command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(VARIABLES) $(ELSEWHERE),$(GIVEN))
 ifeq ($(MAKELEVEL),0)
 $(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)): the variables are $(VARIABLES); `make help` says what they mean))
 endif
+$(foreach name,CONTROL QUICK,$(if $(filter-out 0 1,$($(name))),$(error $(name) is $($(name)): give 1 for yes, 0 or nothing for no)))
 SUITE := $(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 export STORAGE TRACK
 OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
 	$(if $(STUDY),--study "$(STUDY)") --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
 FIND_UV := uv=$$(command -v uv || true); if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi
-DESIGN := $(OPTIONS) $(if $(CONTROL),--control)
+DESIGN := $(OPTIONS) $(if $(filter 1,$(CONTROL)),--control)
 SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 FURTHER := banded tall_anchors bfloat16 float32 fault_ema fault_softmax fault_untrained fault_pooling faults
@@ -125,7 +126,7 @@ notebooks: $(READY) ## Open the notebooks in Jupyter Lab, on this machine alone
 	@$(if $(DATA),DATA="$(abspath $(DATA))") $(VENV)/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks
 
 bench: $(READY) ## Measure time and memory, each ratio beside its goal; QUICK=1 at toy size, ONLY=fusion,step
-	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(filter 1,$(QUICK)),--quick)
 
 test: $(READY) ## Run the test suite
 	@$(SUITE)

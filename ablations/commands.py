@@ -191,7 +191,8 @@ def run(
                     command=[sys.executable, "-m", "ablations", "worker", "--parent", str(os.getpid()), *options],
                 )  # fmt: skip
         except KeyboardInterrupt:
-            typer.echo(f"Stopped; the same command continues where it was: {request.command}", err=True)
+            again = f"{request.command} --workers {count}" if count > 1 else request.command
+            typer.echo(f"Stopped; the same command continues where it was: {again}", err=True)
             raise typer.Exit(130) from None
     begun = collect(begun, ledger, request.runs_root, console)
     if "noise" in names_in(design):
@@ -263,7 +264,7 @@ def status(
 
 @app.command("show")
 def show(
-    arm: Annotated[str, typer.Argument(help="The arm's name, as `status` has it.")],
+    arm: Annotated[str, typer.Argument(help="The arm's name, as the study's table has it.")],
     study: Name,
     seed: Annotated[int | None, typer.Option(help="One replicate; default all.")] = None,
     runs_root: RunsRoot = None,
@@ -275,7 +276,7 @@ def show(
     everything = _ledger(study, root, storage).entries()
     entries = [entry for entry in everything if entry.arm == arm]
     if not entries:
-        raise unknown(f"arm in study {study}", arm, dict.fromkeys(entry.arm for entry in everything))
+        raise unknown("arm", arm, dict.fromkeys(entry.arm for entry in everything), where=f" in study {study}")
     seeds = sorted(run.seed for entry in entries for run in entry.runs)
     if seed is not None and seed not in seeds:
         raise UserError(f"Arm {arm} of study {study} has no seed {seed}; its seeds are {', '.join(map(str, seeds))}.")
@@ -299,7 +300,7 @@ def retry(
     names = {entry.arm for entry in ledger.entries()}
     for arm in arms or []:
         if arm not in names:
-            raise unknown(f"arm in study {study}", arm, names)
+            raise unknown("arm", arm, names, where=f" in study {study}")
     queued = ledger.retry(arms or [])
     if not queued:
         typer.echo("Nothing has failed: nothing to queue again.")
@@ -342,6 +343,11 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
         raise UserError(f"{missing}; {there}. One in a database needs --storage.")
     url = known_url(root / study, begun.storage if begun else None, storage)
     shown = hidden(url)  # refuses an address that is none, or that shows its password
+    if is_missing(url) and begun is not None:
+        raise UserError(
+            f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table --study "
+            f"{study}` tells what they say."
+        )
     if is_missing(url):
         raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
     return Ledger(name=study, url=url)

@@ -166,9 +166,9 @@ def check_factor(name: str, *, also: Iterable[str] = ()) -> None:
         raise unknown("factor", name, (*_EVERY, *also))
 
 
-def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
-    """The error for a name that is none of ``valid``: it tells the nearest, or all where none is near."""
+def unknown(kind: str, name: str, valid: Iterable[str], *, where: str = "") -> UserError:
+    """The error for a name that is none of ``valid`` there: it tells the nearest, or all where none is near."""
     names = list(valid)
     near = difflib.get_close_matches(name, names, n=3)
     advice = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
-    return UserError(f"There is no {kind} {name!r}: {advice}")
+    return UserError(f"There is no {kind} {name!r}{where}: {advice}")

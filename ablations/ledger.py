@@ -93,14 +93,14 @@ class Ledger:
         )
         if len(self._study.directions) != len(names):
             raise UserError(
-                f"Study {self.name} maximises other figures ({self._study.metric_names}): choose another --study."
+                f"Study {self.name} maximises other figures ({self._study.metric_names}): choose another --study (make: STUDY=)."
             )
         stored = patiently(lambda: self.study.user_attrs).get("header")
         known = Study.model_validate(stored) if stored else header
         if _essence(known) != _essence(header):
             raise UserError(
                 f"The storage holds another study {self.name} (scale {known.scale}, data {known.data_fingerprint}): "
-                "choose another --study."
+                "choose another --study (make: STUDY=)."
             )
         self._adopt(known)
         content = header.model_copy(update={"grace": known.grace}).model_dump(mode="json", exclude={"runs", "requests"})

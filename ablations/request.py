@@ -90,7 +90,9 @@ def request_of(
     if not is_folder_name(name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")
     if name in RESERVED:
-        raise UserError(f"The study name {name} is taken by the runs that all studies share: choose another --study.")
+        raise UserError(
+            f"The study name {name} is taken by the runs that all studies share: choose another --study (make: STUDY=)."
+        )
     options = {
         "--design": design,
         "--factors": None if search else ",".join(names),

@@ -164,8 +164,9 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
     failed = [entry for entry in entries if entry.state == "failed"]
     if failed:
         told = "; ".join(f"{label(entry)}: {first_line(entry.reason)}" for entry in failed)
+        others = "; the other results stand" if len(failed) < len(entries) else ""
         console.print(
-            f"{len(failed)} of {len(entries)} jobs failed ({told}); the other results stand. To queue them again: "
+            f"{len(failed)} of {len(entries)} jobs failed ({told}){others}. To queue them again: "
             f"python -m ablations retry --study {study.study}",
             style="red", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
@@ -243,7 +244,8 @@ def _extended(stored: Study | None, request: Request, data: Path, description: M
         if known.identity != identity:
             raise UserError(
                 f"Study {study.study} in {request.runs_root} holds {run.arm}, seed {run.seed} as another run (identity "
-                f"{known.identity}, wanted {identity}): configs or factors have changed since; choose another --study."
+                f"{known.identity}, wanted {identity}): configs or factors have changed since; choose "
+                "another --study (make: STUDY=)."
             )
     asked = StudyRequest(
         design=request.design, factors=request.factors, seeds=list(range(request.seeds)), command=request.command
@@ -265,32 +267,34 @@ def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) 
     where = f"Study {study.study} in {request.runs_root}"
     if study.scale != request.scale:
         raise UserError(
-            f"{where} is at scale {study.scale}, not {request.scale}: runs of two scales do not compare; choose another --study."
+            f"{where} is at scale {study.scale}, not {request.scale}: runs of two scales do not compare; "
+            "choose another --study (make: STUDY=)."
         )
     if study.data_fingerprint != fingerprint:
         raise UserError(
             f"{where} is on another data set ({study.data or 'the default one'}, fingerprint {study.data_fingerprint}): "
-            "runs on two data sets do not compare; choose another --study."
+            "runs on two data sets do not compare; choose another --study (make: STUDY=)."
         )
     if request.storage and study.storage != hidden(request.storage):
         raise UserError(
             f"{where} keeps its ledger in {study.storage or 'the file in its folder'}, not in {hidden(request.storage)}: "
-            "leave out --storage, or choose another --study."
+            "leave out --storage, or choose another --study (make: STUDY=)."
         )
     kinds = [(search.space, search.objective) if search else None for search in (study.search, request.search)]
     if kinds[0] != kinds[1]:
         raise UserError(
-            f"{where} {_searches(study.search)}, and the new request {_searches(request.search)}: choose another --study."
+            f"{where} {_searches(study.search)}, and the new request {_searches(request.search)}: choose "
+            "another --study (make: STUDY=)."
         )
     if study.search and study.hard_classes != goals.searched:
         raise UserError(
             f"{where} searches for the AP of {', '.join(study.hard_classes)}, and the data set's targets now name "
-            f"{', '.join(goals.searched)}: choose another --study."
+            f"{', '.join(goals.searched)}: choose another --study (make: STUDY=)."
         )
     seeds = {run.seed for run in study.runs}
     if study.search and seeds and seeds != set(range(request.seeds)):
         raise UserError(
-            f"{where} samples settings with {len(seeds)} seed(s), not {request.seeds}: choose another --study."
+            f"{where} samples settings with {len(seeds)} seed(s), not {request.seeds}: choose another --study (make: STUDY=)."
         )
 
 

@@ -52,7 +52,11 @@ def config_path(config: str) -> Path:
     path = Path(config) if config.endswith(".py") else CONFIGS / f"{config}.py"
     if not path.is_file():
         names = sorted(p.stem for p in CONFIGS.glob("*.py") if p.stem != "base")
-        raise UserError(f"There is no config {config!r}: give one of {', '.join(names)}, or the path of a .py file.")
+        near = difflib.get_close_matches(config, names, n=1)
+        guess = f"did you mean {near[0]}? Otherwise " if near else ""
+        raise UserError(
+            f"There is no config {config!r}: {guess}give one of {', '.join(names)}, or the path of a .py file."
+        )
     return path
 
 
@@ -110,8 +114,11 @@ def set_path(config: Any, dotted: str, value: Any) -> None:
         parent[key] = value
 
 
+_WORDS = {"True": True, "False": False, "None": None}  # as Python, and our own tables, spell them
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Split ``path=value``; the value is JSON (``0.4``, ``[1, 2]``, ``true``, ``"text"``), or else taken as text.
+    """Split ``path=value``; the value is JSON (``0.4``, ``[1, 2]``, ``true``, ``"text"``) or ``True``, or else taken as text.
 
     Raises:
         UserError: there is no ``=``, or a number is not finite.
@@ -122,7 +129,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     try:
         found = json.loads(value)
     except (ValueError, RecursionError):
-        found = value
+        found = _WORDS.get(value, value)
     if not _is_finite(found):
         raise UserError(f"--set {text!r} holds a number that is not finite: give one that is.")
     return dotted.strip(), found

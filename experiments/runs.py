@@ -91,9 +91,9 @@ def read_dataset(folder: Path) -> dict[str, Any]:
 
     path = folder / DATASET_NAME
     if not folder.exists():
-        raise UserError(f"There is no folder {folder}: name that of a data set with --data.")
+        raise UserError(f"There is no folder {folder}: name that of a data set with --data (make: DATA=).")
     if not path.exists():
-        advice = "name another with --data."
+        advice = "name another with --data (make: DATA=)."
         if any((folder / name).is_dir() for name in _OF_EXPORTS) or any(folder.rglob("*.coco.json")):
             advice = f"if it is an export, import it: python -m experiments data import {folder} --out FOLDER ..."
         raise UserError(f"{folder} holds no data set ({DATASET_NAME} is missing): {advice}")

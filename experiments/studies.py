@@ -121,7 +121,9 @@ def read_study(folder: Path) -> Study | None:
     except FileNotFoundError:
         return None
     except (ValidationError, UnicodeDecodeError, OSError):
-        raise UserError(f"{path} is not a readable study: delete it, or choose another --study.") from None
+        raise UserError(
+            f"{path} is not a readable study: delete it, or choose another --study (make: STUDY=)."
+        ) from None
 
 
 def write_study(study: Study, folder: Path) -> None:

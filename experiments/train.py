@@ -115,7 +115,9 @@ def train_run(
         Exception: what the observer raised (other than ``Pruned``); like after an interrupt, the run can be continued.
     """
     if study == BURN_IN_STUDY:
-        raise UserError(f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study.")
+        raise UserError(
+            f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study (make: STUDY=)."
+        )
     tracking = Tracking(chosen_trackers(), group=study, sampled=sampled)
     harness = Clock()
     join(launcher)
@@ -199,7 +201,13 @@ class _Run:
 
 def _train(run: _Run, harness: Clock) -> Record:
     """Train a run, after the burn-in that it continues from, unless it is completed."""
-    done = first_rank(lambda: completed_record(run.folder, run.identity))
+    try:
+        done = first_rank(lambda: completed_record(run.folder, run.identity))
+    except UserError:
+        load_config(
+            run.config, run.delta
+        )  # a setting that does not exist is the nearer reason for another run's folder
+        raise
     if done is not None:
         return done
     settings = load_config(run.config, run.delta)

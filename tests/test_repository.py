@@ -38,10 +38,23 @@ def test_a_variable_that_nothing_reads_is_refused_where_it_stands_behind_the_tar
     refused = make("noise", "SEEDS=3", "SEED=3")
     assert refused.returncode == 2
     assert "There is no variable SEED: the variables are PYTHON SCALE SEEDS " in refused.stderr
-    known = ["SEEDS=3", "RUNS=x", "WANDB_MODE=offline", "OMP_NUM_THREADS=1", "HTTPS_PROXY=x", "CI=1", "seed=3"]
+    known = ["SEEDS=3", "RUNS=x", "WANDB_MODE=offline", "OMP_NUM_THREADS=1", "HTTPS_PROXY=x", "https_proxy=x", "CI=1"]
     assert make("noise", *known).returncode == 0
     assert make("noise", SEED="3").returncode == 0  # in the environment: it may be anybody's
     assert make("noise", MAKELEVEL="1", MAKEFLAGS="-- SEED=3").returncode == 0  # of a make that calls this one
+
+
+def test_a_variable_in_small_letters_is_refused_too() -> None:
+    assert "There is no variable scale: " in make("ablation-focal", "scale=tiny").stderr
+
+
+def test_a_switch_is_on_at_1_and_off_at_0() -> None:
+    assert "--control" in make("ablation-focal", "CONTROL=1").stdout
+    assert "--control" not in make("ablation-focal", "CONTROL=0").stdout
+    assert "--quick" not in make("bench", "QUICK=0").stdout
+    refused = make("ablation-focal", "CONTROL=yes")
+    assert refused.returncode == 2
+    assert "CONTROL is yes: give 1 for yes, 0 or nothing for no" in refused.stderr
 
 
 def test_a_study_of_two_words_reaches_the_program_as_one() -> None:

@@ -90,7 +90,7 @@ def _text(
         off = sum(not row.ok for row in survey.comparison)
         rows = [(row.measure, *row.written(), "ok" if row.ok else "**off**") for row in survey.comparison]
         blocks += [
-            "Beside the figures of the plan's real data, each with the tolerance it is held to:",
+            "Beside the figures of the plan's real data, each with its tolerance, which sets from `cpu` up are held to:",
             _table(("measure", "here", "plan", "tolerance", ""), rows),
             f"{off or 'None'} of these measures lie{'s' if off == 1 else ''} outside the tolerance.",
         ]

@@ -51,7 +51,7 @@ def _target_problems(folder: Path, classes: Sequence[str]) -> list[Problem]:
     try:
         read_goals(folder, classes)
     except UserError as error:
-        return [Problem(folder / TARGETS_NAME, "", str(error).partition(": ")[2])]
+        return [Problem(folder / TARGETS_NAME, "goals", str(error).partition(": ")[2])]
     return []
 
 

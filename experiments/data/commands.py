@@ -80,6 +80,11 @@ def import_(
     for note in description.get("notes", ()):
         _tell(f"Note: {note}")
     _describe(folder, description)
+    if labelled < 1 and unlabelled is None:
+        _tell(
+            f"Training sees the labels of {labelled:.0%} of its groups; those of the others are hidden from it, in "
+            f"train_unlabeled_truth.json (--labelled)."
+        )
     guessed = [] if plan_goals(description["classes"]).hard else read_goals(folder, description["classes"]).hard
     if guessed:
         _tell(f"Hard classes guessed: {', '.join(guessed)} (fewest boxes); edit {folder / TARGETS_NAME}.")

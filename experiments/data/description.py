@@ -65,7 +65,7 @@ def field_faults(content: dict[str, Any]) -> dict[str, str]:
 def read_description(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     """The sound fields of ``dataset.json``, and the problems of the others."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: name a data set folder, or make one (make data).")
+        raise UserError(f"{folder} is no folder: name a data set folder, like data/cpu, or make one (make data).")
     file = folder / DATASET_NAME
     try:
         content = json.loads(read_file(file))

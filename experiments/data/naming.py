@@ -145,7 +145,7 @@ def name_shots(
                     f"images, or leave out such groups (--drop-incomplete)."
                 )
     if dropped:
-        notes.append(f"Groups that lack views, left out: {dropped}.")
+        notes.append(f"Groups that lack views, left out of these: {dropped}.")
     return shots, problems, notes
 
 

@@ -242,7 +242,14 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
     name = due.subject or OVERALL
     if before.ap is None:
         return due.absent(f"AP {ap:.3f}; {before.what}", ap=ap)
-    if due.name == "overall_ap":
+    overall = due.name == "overall_ap"
+    if last and not overall and before.ap < NEAR_ZERO:
+        why = f"AP {ap:.3f}; {before.what} {before.ap:.4f} is near zero, a multiple of which means nothing"
+        return due.absent(why, ap=ap, before=before.ap)
+    if before.ap < NEAR_ZERO and ap < NEAR_ZERO:
+        why = f"AP {ap:.4f} and {before.what} {before.ap:.4f} are near zero, between which nothing can be told"
+        return due.absent(why, ap=ap, before=before.ap)
+    if overall:
         floor = before.ap if goals.overall_least is not None else goals.overall_floor * before.ap
         passed = ap >= floor - _ROUNDING
         says = f"overall AP {ap:.3f}, {before.what} {before.ap:.3f}" + (
@@ -250,12 +257,6 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
         )
         return due.judge(passed, says, ap=ap, before=before.ap, bound=floor)
     multiple = goals.hard[name].conservative if last else 1.0
-    if last and before.ap < NEAR_ZERO:
-        why = f"AP {ap:.3f}; {before.what} {before.ap:.4f} is near zero, a multiple of which means nothing"
-        return due.absent(why, ap=ap, before=before.ap)
-    if before.ap < NEAR_ZERO and ap < NEAR_ZERO:
-        why = f"AP {ap:.4f} and {before.what} {before.ap:.4f} are near zero, between which nothing can be told"
-        return due.absent(why, ap=ap, before=before.ap)
     bound = multiple * before.ap
     says = (
         f"AP {ap:.3f}, to be above {bound:.3f} ({f'{multiple:g} times ' if last else ''}{before.what} {before.ap:.3f})"

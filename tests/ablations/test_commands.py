@@ -15,6 +15,7 @@ from ablations.factor import plain
 from ablations.factors import FACTORS
 from ablations.further import FURTHER
 from ablations.listing import print_factors
+from experiments.studies import Study, write_study
 from tests.ablations.conftest import make_data
 
 
@@ -174,6 +175,15 @@ def test_listing_imports_no_framework() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_a_study_of_records_alone_sends_to_its_table(tmp_path: Path) -> None:
+    begun = Study(study="kept", scale="cpu", data=None, data_fingerprint="f00d", hard_classes=[])
+    write_study(begun, tmp_path / "kept")
+    for command in (["status", "--study", "kept"], ["show", "focal", "--study", "kept"]):
+        result = CliRunner().invoke(app, [*command, "--runs-root", str(tmp_path)])
+        assert result.exit_code == 2, result.output
+        assert "`python -m analysis table --study kept` tells what they say" in " ".join(result.output.split())
 
 
 def test_module_exits_with_the_commands_status() -> None:

@@ -271,7 +271,7 @@ def test_show_tells_delta_scores_and_files(laboratory: Laboratory) -> None:
     wrong = laboratory.command("show", "focl", "--study", "ablation-focal")
     assert (wrong.exit_code, wrong.stderr) == (
         2,
-        "Error: There is no arm in study ablation-focal 'focl': did you mean focal?\n",
+        "Error: There is no arm 'focl' in study ablation-focal: did you mean focal?\n",
     )
 
 

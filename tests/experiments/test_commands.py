@@ -25,7 +25,7 @@ def test_config_as_json() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("config", "cpuu"), "There is no config 'cpuu'"),
+        (("config", "cpuu"), "There is no config 'cpuu': did you mean cpu? Otherwise give one of "),
         (("config", "cpu", "--set", "train_cfg.max_iter=7"), "train_cfg.max_iters"),
         (("train", "cpu", "--set", "max_iters"), "path=value"),
         (("train", "cpu", "--data", "nowhere"), "There is no folder nowhere"),

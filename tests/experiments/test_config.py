@@ -66,7 +66,7 @@ def test_an_item_of_a_tuple_has_no_path() -> None:
 
 def test_settings_are_json_or_text() -> None:
     assert parse_setting("a.b=[0.2, 1]") == ("a.b", [0.2, 1])
-    assert parse_setting("a.b=true") == ("a.b", True)
+    assert parse_setting("a.b=true") == parse_setting("a.b=True") == ("a.b", True)
     assert parse_setting("a=SGD") == ("a", "SGD")
     with pytest.raises(UserError, match="path=value"):
         parse_setting("a.b")

@@ -76,6 +76,15 @@ def test_the_same_run_again_is_not_trained_again(baseline: Record, tiny_data: Pa
     assert (runs / "s" / "baseline-seed0" / "record.json").stat().st_mtime_ns == stamp
 
 
+def test_a_setting_that_does_not_exist_is_named_where_the_folder_holds_another_run(
+    baseline: Record, tiny_data: Path, runs: Path
+) -> None:
+    with pytest.raises(UserError, match=r"There is no setting .*loss_cls\.gama.*loss_cls\.gamma"):
+        run(tiny_data, runs, delta={"model.detector.roi_head.bbox_head.loss_cls.gama": 3.0})
+    with pytest.raises(UserError, match="holds another run"):
+        run(tiny_data, runs, delta={"model.detector.roi_head.bbox_head.loss_cls.gamma": 3.1})
+
+
 def test_the_same_seed_gives_the_same_scores(baseline: Record, tiny_data: Path, tmp_path: Path) -> None:
     again = run(tiny_data, tmp_path)
     assert again.validations == baseline.validations

@@ -40,11 +40,13 @@ def make_page() -> str:
     """The page."""
     makefile = (ROOT / "Makefile").read_text()
     factors = re.search(r"^FACTORS := (.+)$", makefile, re.MULTILINE)
-    assert factors is not None
+    further = re.search(r"^FURTHER := (.+)$", makefile, re.MULTILINE)
+    assert factors is not None and further is not None
     return page(
         "Make targets and variables",
         "`make` or `make help` prints these. Targets set up `.venv` first where they need it. Variables are given behind the "
-        f"target, `make noise SCALE=tiny SEEDS=3`, or in the environment. Factors of `ablation-<factor>`: {factors[1]}.",
+        f"target, `make noise SCALE=tiny SEEDS=3`, or in the environment. Factors of `ablation-<factor>`: {factors[1]}; "
+        f"further ones: {further[1]}.",
         [
             "## Targets",
             table(("target", "what it does"), ((code(f"make {t.name}"), t.meaning) for t in targets(makefile))),

@@ -156,6 +156,9 @@ def test_two_scores_of_nearly_nothing_end_no_arm_early(ap: float) -> None:
     assert (gate.subject, gate.milestone, gate.verdict) == ("Severe_Rust", 10, "not_reached")
     assert gate.says == f"AP {ap:.4f} and the baseline's 0.0005 are near zero, between which nothing can be told"
     assert gate.figures == {"ap": ap, "before": 0.0005}
+    nothing = record((40, 0.0005, 0.04), delta={})
+    gates = judge_scores(record((40, ap, 0.04)), baseline=nothing, goals=PLAN)
+    assert {gate.verdict for gate in gates if gate.name == "overall_ap"} == {"not_reached"}
 
 
 @pytest.mark.parametrize(
