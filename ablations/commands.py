@@ -21,7 +21,7 @@ from ablations.detail import arm_as_plain, print_arm
 from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, unknown
 from ablations.further import FURTHER
 from ablations.ledger import GRACE, Ledger
-from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, Request, names_in, request_of
+from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, Request, cards_in, names_in, request_of
 from ablations.space import SPACES
 from ablations.status import as_plain, label, status_of, status_view
 from ablations.study import begin, collect, conclude
@@ -165,7 +165,7 @@ def run(
         design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
         trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
     )  # fmt: skip
-    count = parse_workers(workers)
+    count, cards = parse_workers(workers), cards_in(gpus)
     chosen_trackers()  # before a study is begun: a name that is none would fail each of its arms
     console = _console()
     budget_mb = parse_budget(memory_budget) if memory_budget else None
@@ -177,17 +177,17 @@ def run(
     place = Place(request.runs_root, data_folder(request.scale, request.data), budget_mb, on_fail)
     if status.unfinished:
         if count is None:
-            count = _chosen_workers(request, names_in(gpus), status.unfinished, console)
+            count = _chosen_workers(request, cards, status.unfinished, console)
         options = [
             "--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root), "--on-fail", on_fail,
             *(["--memory-budget", memory_budget] if memory_budget else []),
         ]  # fmt: skip
         try:
             if count == 1:
-                train_here(ledger, begun, place, gpus=names_in(gpus), console=console)
+                train_here(ledger, begun, place, gpus=cards, console=console)
             else:
                 train_in_processes(
-                    ledger, begun, place, workers=count, gpus=names_in(gpus), storage=storage, console=console,
+                    ledger, begun, place, workers=count, gpus=cards, storage=storage, console=console,
                     command=[sys.executable, "-m", "ablations", "worker", "--parent", str(os.getpid()), *options],
                 )  # fmt: skip
         except KeyboardInterrupt:
@@ -214,7 +214,7 @@ def worker(
 ) -> None:
     """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
     chosen_trackers()
-    root = _root(runs_root)
+    root, cards = _root(runs_root), cards_in(gpus)
     ledger = _ledger(study, root, storage)
     console = _console()
     begun = ledger.header()
@@ -228,7 +228,7 @@ def worker(
             f"Nothing left to do: all {len(entries)} jobs of study {study} are over.", markup=False, soft_wrap=True
         )
     try:
-        train_here(ledger, begun, place, gpus=names_in(gpus), console=console, parent=parent)
+        train_here(ledger, begun, place, gpus=cards, console=console, parent=parent)
     except KeyboardInterrupt:
         typer.echo("Stopped; the job it had waits again.", err=True)
         raise typer.Exit(130) from None

@@ -1,6 +1,7 @@
 """What a command line asks for, checked: a request."""
 
 import math
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,19 @@ def request_of(
 def names_in(text: str) -> list[str]:
     """``"focal, anchors"`` -> ``["focal", "anchors"]``."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def cards_in(text: str) -> list[str]:
+    """``"0,1"`` -> ``["0", "1"]``.
+
+    Raises:
+        UserError: a name is no card's.
+    """
+    names = names_in(text)
+    for name in names:
+        if not re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", name):
+            raise UserError(f"--gpus {text!r} names no card {name!r}: give numbers, like 0,1 (make: GPUS=).")
+    return names
 
 
 def _search(space: str, objective: str, trials: int) -> Search:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ablations.commands import app
-from ablations.request import Request, names_in, request_of
+from ablations.request import Request, cards_in, names_in, request_of
 from experiments.errors import UserError
 
 DEFAULTS: dict[str, Any] = {
@@ -43,6 +43,13 @@ def test_the_default_name_is_a_folder_name(options: dict[str, Any], name: str) -
     assert made.study == name
     assert re.fullmatch(r"[A-Za-z0-9._+-]+", name)
     assert made.folder == made.runs_root / name
+
+
+def test_cards_are_named_by_number_or_by_their_own_name() -> None:
+    assert cards_in("") == []
+    assert cards_in("0, 1,GPU-8f6f2a3c-1,MIG-3/4/0") == ["0", "1", "GPU-8f6f2a3c-1", "MIG-3/4/0"]
+    with pytest.raises(UserError, match=r"--gpus '0,foo' names no card 'foo': give numbers, like 0,1"):
+        cards_in("0,foo")
 
 
 def test_a_joined_design_has_the_arms_of_both() -> None:
