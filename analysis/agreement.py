@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.contrasts import Matrix
-from analysis.fits import Estimate
+from analysis.fits import Estimate, rounded
 from analysis.observations import Observations
 
 
@@ -19,7 +19,7 @@ def by_seed(observations: Observations, weights: Matrix) -> dict[str, float]:
     for arm, block, value in zip(observations.arms, observations.blocks, observations.values, strict=True):
         values[block][arm] = float(value)
     return {
-        block: sum(by_arm[arm] * found[arm] for arm in needed)
+        block: rounded(sum(by_arm[arm] * found[arm] for arm in needed))
         for block, found in values.items()
         if needed <= found.keys()
     }

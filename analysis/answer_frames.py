@@ -10,6 +10,7 @@ from analysis.answers import Answers
 from analysis.attainment import ArmAttainment, ClassAttainment
 from analysis.effects import FactorEffect
 from analysis.fits import Estimate
+from analysis.numerals import signed
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
@@ -77,19 +78,19 @@ def targets_frame(answers: Answers) -> pd.DataFrame:
 
 
 def efficiency_frame(answers: Answers) -> pd.DataFrame:
-    """The plan's table: share of boxes, mAP, and their quotient."""
+    """The plan's table: share of boxes, AP, and their quotient."""
     rows = [
         {
             "arm": row.arm,
             "class": row.class_name,
             "boxes": row.boxes,
             "share": row.share,
-            "mAP": row.ap,
-            "mAP / share": row.value,
+            "AP": row.ap,
+            "AP / share": row.value,
         }
         for row in answers.efficiency
     ]
-    return _frame(rows, ["arm", "class", "boxes", "share", "mAP", "mAP / share"])
+    return _frame(rows, ["arm", "class", "boxes", "share", "AP", "AP / share"])
 
 
 def alias_text(effect: FactorEffect, *, most: int, letters: Mapping[str, str] | None = None) -> str:
@@ -123,7 +124,7 @@ def _effect(effect: FactorEffect) -> dict[str, Any]:
         "low over seeds": effect.over_seeds.low if effect.over_seeds else None,
         "high over seeds": effect.over_seeds.high if effect.over_seeds else None,
         "p of seeds agreeing": effect.disagreement,
-        "by seed": "; ".join(f"{seed}: {value:+.4f}" for seed, value in effect.by_seed.items()),
+        "by seed": "; ".join(f"{seed}: {signed(value, 4)}" for seed, value in effect.by_seed.items()),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Answers as tables on the console, 100 columns wide."""
+"""Answers as tables on the console, 100 columns wide or more."""
 
 from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.answer_frames import alias_text
-from analysis.answers import Answers
-from analysis.attainment import ArmAttainment, ClassAttainment
+from analysis.answers import Answers, method_of
+from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect
 from analysis.fits import Estimate
+from analysis.numerals import plain, signed
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
@@ -39,13 +40,9 @@ def print_effects(answers: Answers, console: Console, *, every: bool = False) ->
         rows = [effect for effect in effects if every or effect.class_name in shown]
         if rows:
             console.print(_effect_table(rows, f"{title} (p: {correction})", _letters(answers.factors)))
-    listed = [*answers.effects.main, *answers.effects.interactions]
-    if any(effect.aliases or effect.more for effect in listed):
-        legend = ", ".join(f"{letter} {name}" for name, letter in _letters(answers.factors).items())
-        console.print(Text(f"Aliases cannot be told from the effect that they stand beside. By letters: {legend}."))
-        console.print(
-            Text("-0.10 is an alias's share; +3 are three more: effects.csv names those of up to three factors.")
-        )
+    listed = [e for e in (*answers.effects.main, *answers.effects.interactions) if every or e.class_name in shown]
+    for words in _alias_legend(listed, _letters(answers.factors)):
+        console.print(Text(words))
     if any(effect.adjusted is not None for effect in listed):
         console.print(Text("Each interval stands alone at 95 %; verdicts go by p, corrected for the number of tests."))
     meanings: dict[str, list[str]] = {}
@@ -60,7 +57,7 @@ def print_effects(answers: Answers, console: Console, *, every: bool = False) ->
         others = len({effect.class_name for effect in answers.effects.main} - set(shown))
         if others:
             console.print(Text(f"{others} other classes are shown with --every, and stand in effects.csv."))
-    print_notes(answers, console)
+    print_notes(answers, console, listed)
 
 
 def print_shapley(answers: Answers, console: Console) -> None:
@@ -79,7 +76,7 @@ def print_shapley(answers: Answers, console: Console) -> None:
     for note in dict.fromkeys(f"Values are {shapley.note}." for shapley in found if shapley.method != "exact"):
         console.print(Text(note))
     _print_refusals([refusal for refusal in answers.shapley if isinstance(refusal, Refusal)], console)
-    print_notes(answers, console)
+    print_notes(answers, console, found)
 
 
 def print_synergy(answers: Answers, console: Console) -> None:
@@ -102,29 +99,25 @@ def print_synergy(answers: Answers, console: Console) -> None:
     for note in dict.fromkeys(synergy.note for synergy in found if synergy.note):
         console.print(Text(f"The figures are {note}." if note.startswith("fitted") else f"{note.capitalize()}."))
     _print_refusals([refusal for refusal in answers.synergy if isinstance(refusal, Refusal)], console)
-    print_notes(answers, console)
+    print_notes(answers, console, found)
 
 
 def print_targets(answers: Answers, console: Console) -> None:
     """One table per class: change, ratio and every target, arm by arm, the best arm last."""
-    for found in answers.targets:
-        if isinstance(found, ClassAttainment):
-            console.print(_target_table(found))
-            console.print(Text(f"Best arm of {found.class_name}: {found.best.note}."))
-            if len(found.arms) > _MOST_ARMS:
-                rest = len(found.arms) - _MOST_ARMS
-                console.print(Text(f"{rest} arms with lower APs are in targets.csv."))
-            for note in found.notes:
-                console.print(Text(f"{note[0].upper()}{note[1:].rstrip('.')}."))
-    attained = [arm for found in answers.targets if isinstance(found, ClassAttainment) for arm in found.arms]
-    _print_reasons((arm.change for arm in attained), console)
+    judged = [found for found in answers.targets if isinstance(found, ClassAttainment)]
+    for found in judged:
+        console.print(_target_table(found))
+        console.print(Text(f"Best arm of {found.class_name}: {found.best.note}."))
+        if len(found.arms) > _MOST_ARMS:
+            rest = len(found.arms) - _MOST_ARMS
+            console.print(Text(f"{rest} arms with lower APs are in targets.csv."))
+        for note in found.notes:
+            console.print(Text(f"{note[0].upper()}{note[1:].rstrip('.')}."))
+    _print_reasons((arm.change for found in judged for arm in found.arms), console)
     _print_refusals([refusal for refusal in answers.targets if isinstance(refusal, Refusal)], console)
-    console.print(
-        Text(
-            "Ranges are 95 % intervals. P: probability that the target is met. Underpowered: the interval leaves both open."
-        )
-    )
-    print_notes(answers, console)
+    if words := words_on(judged):
+        console.print(Text(" ".join(words)))
+    print_notes(answers, console, judged)
 
 
 def _print_reasons(estimates: Iterable[Estimate], console: Console) -> None:
@@ -132,9 +125,9 @@ def _print_reasons(estimates: Iterable[Estimate], console: Console) -> None:
         console.print(Text(f"No interval: {reason}."))
 
 
-def print_notes(answers: Answers, console: Console) -> None:
-    """How intervals are made, what is left out, and which runs give no number."""
-    for note in answers.notes:
+def print_notes(answers: Answers, console: Console, shown: Sequence[object]) -> None:
+    """How the intervals of what is shown are made, what is left out, and which runs give no number."""
+    for note in (*method_of(answers, shown), *answers.notes):
         console.print(Text(note, style="dim"))
     if answers.unfinished:
         console.print(Text("Not in these figures:"))
@@ -145,6 +138,26 @@ def print_notes(answers: Answers, console: Console) -> None:
 def _letters(factors: Sequence[str]) -> dict[str, str]:
     """Factor -> a capital, in order."""
     return dict(zip(factors, ascii_uppercase, strict=False))
+
+
+def _alias_legend(effects: Sequence[FactorEffect], letters: dict[str, str]) -> list[str]:
+    """What the column of aliases means, as far as its signs occur."""
+    texts = [part for effect in effects for part in _aliases(effect, letters).replace(",", "").split()]
+    if not texts:
+        return []
+    names = ", ".join(f"{letter} {name}" for name, letter in letters.items())
+    lines = [f"Aliases cannot be told from the effect that they stand beside. By letters: {names}."]
+    share = next((part for part in texts if part[1:2].isdigit() and "." in part), None)
+    rest = next((part for part in texts if part.startswith("+") and "." not in part), None)
+    signs = [f"{share} is the share of the alias behind it"] if share else []
+    minus = next((part for part in texts if part.startswith("-") and part[1:].isalpha()), None)
+    signs += [f"{minus}: with the opposite sign"] if minus else []
+    signs += [f"{rest}: that many more (effects.csv names those of up to three factors)"] if rest else []
+    return [*lines, f"{'; '.join(signs)}."] if signs else lines
+
+
+def _aliases(effect: FactorEffect, letters: dict[str, str]) -> str:
+    return alias_text(effect, most=3, letters=letters)
 
 
 def _effect_table(effects: Sequence[FactorEffect], title: str, letters: dict[str, str]) -> Table:
@@ -159,7 +172,7 @@ def _effect_table(effects: Sequence[FactorEffect], title: str, letters: dict[str
     for effect in effects:
         name = effect.class_name if effect.class_name != before else ""
         before = effect.class_name
-        told = alias_text(effect, most=3, letters=letters)
+        told = _aliases(effect, letters)
         table.add_row(
             Text(name),
             Text(effect.effect),
@@ -230,9 +243,9 @@ def _two_lines(estimate: Estimate) -> Text:
 
 
 def _interval(estimate: Estimate, *, between: str = " ") -> Text:
-    text = Text(f"{estimate.value:+.3f}")
+    text = Text(signed(estimate.value))
     if estimate.low is not None and estimate.high is not None:
-        text.append(f"{between}{estimate.low:+.3f} to {estimate.high:+.3f}", style="dim")
+        text.append(f"{between}{signed(estimate.low)} to {signed(estimate.high)}", style="dim")
     return text
 
 
@@ -249,8 +262,10 @@ def _p(value: float | None) -> str:
 
 
 def _plain(estimate: Estimate) -> str:
-    interval = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.3f} to {estimate.high:.3f})"
-    return f"{estimate.value:.3f}{interval}"
+    interval = (
+        "" if estimate.low is None or estimate.high is None else f" ({plain(estimate.low)} to {plain(estimate.high)})"
+    )
+    return f"{plain(estimate.value)}{interval}"
 
 
 def _styled(verdict: str) -> Text:

@@ -11,7 +11,7 @@ from analysis.attainment import ClassAttainment, attainment_of
 from analysis.corrections import corrected
 from analysis.effects import Effects, FactorEffect, effects_of
 from analysis.efficiency import Efficiency, efficiency
-from analysis.fits import LEVEL
+from analysis.fits import LEVEL, Estimate
 from analysis.frame import mean_cells, results_frame
 from analysis.observations import observe
 from analysis.refusals import Refusal
@@ -24,6 +24,11 @@ from experiments.goals import OVERALL
 METHOD = (
     f"Intervals are made to hold the truth in {100 * LEVEL:.0f} % of studies: t intervals of a linear model, seeds as blocks and "
     "one error variance. That a factor acts alike in every seed is assumed; effects.csv has the seeds' own figures."
+)
+ONE_SEED = (
+    f"Intervals are made to hold the truth in {100 * LEVEL:.0f} % of studies: t intervals of a linear model with one error "
+    "variance. With a single seed it is estimated from what main effects and two-way interactions leave over: effects of three "
+    "factors and more are taken to be noise, and factors to act alike in other seeds."
 )
 
 
@@ -39,7 +44,7 @@ class Answers:
         shapley, synergy: one per class, or why there is none.
         targets: one per goal, or why there is none.
         efficiency: the plan's table.
-        notes: sentences on what is left out, and how intervals are made.
+        notes: sentences on what is left out, and on seeds that disagree; how intervals are made says `method_of`.
         unfinished: lines on the runs that give no number.
     """
 
@@ -82,9 +87,28 @@ def answers_of(study: Study, *, model: Model = "teacher", seed: int = 0) -> Answ
         synergy=tuple(synergy_of(observations) for observations in classes),
         targets=tuple(attainment_of(observed.classes[goal.class_name], goal) for goal in goals),
         efficiency=tuple(efficiency(study, mean_cells(results_frame(study), model=model), model=model)),
-        notes=(METHOD, *disagreements(effects.main), *observed.notes),
+        notes=(*disagreements(effects.main), *observed.notes),
         unfinished=tuple(describe_unfinished(study.unfinished)),
     )
+
+
+def method_of(answers: Answers, *shown: Any) -> list[str]:
+    """How the intervals of what is shown are made; nothing where it has none. ``shown``: parts of the answers."""
+    if not any(_has_interval(part) for part in shown):
+        return []
+    return [ONE_SEED if len(answers.seeds) == 1 else METHOD]
+
+
+def _has_interval(part: Any) -> bool:
+    if isinstance(part, Estimate):
+        return part.low is not None
+    if isinstance(part, tuple | list):
+        return any(_has_interval(one) for one in part)
+    if isinstance(part, dict):
+        return any(_has_interval(one) for one in part.values())
+    if dataclasses.is_dataclass(part):
+        return any(_has_interval(getattr(part, field.name)) for field in dataclasses.fields(part))
+    return False
 
 
 def disagreements(effects: Sequence[FactorEffect]) -> list[str]:

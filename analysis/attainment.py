@@ -21,6 +21,9 @@ from experiments.goals import NEAR_ZERO
 
 Verdict = Literal["met", "missed", "underpowered", "undefined"]
 _LARGEST_RATIO = 1e4
+UNDERPOWERED = (
+    "Underpowered: neither met nor missed for certain, since the interval leaves both open, or there is none."
+)
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,23 @@ def attainment_of(observations: Observations, goal: Goal) -> ClassAttainment | R
     return ClassAttainment(name, goal, baseline, tuple(judged), best, (*([model.note] if model.note else []), *notes))
 
 
+def words_on(parts: Sequence[ClassAttainment]) -> list[str]:
+    """Sentences on what a table of these shows: ranges, probabilities and verdicts, each only where it occurs."""
+    arms = [arm for part in parts for arm in part.arms]
+    targets = [target for arm in arms for target in arm.targets]
+    verdicts = {target.verdict for target in targets}
+    return [
+        words
+        for words, occurs in (
+            (f"Ranges are {100 * LEVEL:.0f} % intervals.", any(arm.change.low is not None for arm in arms)),
+            ("P: probability that the target is met.", any(target.probability is not None for target in targets)),
+            (UNDERPOWERED, "underpowered" in verdicts),
+            (f"Undefined: the baseline's AP is near zero (below {NEAR_ZERO:g}).", "undefined" in verdicts),
+        )
+        if occurs
+    ]
+
+
 def _of_arm(
     observations: Observations, model: Fit, goal: Goal, unit: Matrix, reference: Matrix, arm: Arm, level: float
 ) -> ArmAttainment:
@@ -195,7 +215,7 @@ def _best(
     found = _of_arm(observations, model, goal, units[number], units[place], arm, level)
     found = replace(found, targets=tuple(_widened(attained, count) for attained in found.targets))
     if count == 1:
-        return BestArm(found, count, "the only arm beside the baseline: nothing was chosen")
+        return BestArm(found, count, "the only arm that switches a factor: nothing was chosen")
     note = (
         f"chosen as the best of {count} arms by the same scores that are shown here: its estimates are too high on average, "
         f"and its intervals are widened for the choice (Bonferroni); a fresh seed or the test split would tell without it"

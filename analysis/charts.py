@@ -15,6 +15,7 @@ from experiments.goals import OVERALL
 from experiments.style import INK, RC, bar_style, save_figure
 
 _HEADROOM = 1.3
+_LOWEST_TOP = 0.01  # of AP: a lower axis would make much of nothing
 _GROUP_WIDTH = 0.82
 _DOT = "one seed"
 _LEGEND_ROW = 0.21  # inches
@@ -65,12 +66,12 @@ def class_map(summary: Summary) -> ClassMap:
     }
     drawn = [ap for row in heights.values() for ap in row if ap is not None]
     drawn += [ap for row in dots.values() for group in row for ap in group]
-    tallest = max(drawn, default=0.0) or 0.01
+    tallest = max([_LOWEST_TOP, *drawn])
     targets = _targets(summary, limit=min(1.0, 1.5 * tallest))
     reached = [mark.height for mark in targets if mark.visible and mark.height is not None]
     seeds = ", ".join(str(seed) for seed in summary.seeds)
     title = (
-        f"Study {summary.study}: mAP per class\n{', '.join(summary.scales)} scale, {summary.model} on "
+        f"Study {summary.study}: AP per class\n{', '.join(summary.scales)} scale, {summary.model} on "
         f"{summary.split}, seed{'s' if len(summary.seeds) > 1 else ''} {seeds}"
     )
     if len(arms) < len(summary.arms):
@@ -128,7 +129,7 @@ def plot_class_map(chart: ClassMap, ax: Axes) -> None:
     labels = [f"{name} (mean)" if name == OVERALL else name for name in chart.groups]
     ax.set_xticks(range(len(labels)), labels)
     ax.set_ylim(0, chart.top)
-    ax.set_ylabel("mAP (IoU 0.50:0.95)")
+    ax.set_ylabel("AP (IoU 0.50:0.95)")
     ax.set_title(chart.title, loc="left")
     ax.grid(axis="y")
     for mark in chart.targets:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from analysis.answers import Answers
 
+_WIDTH = 130  # columns, where there is no terminal
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -44,8 +45,6 @@ def main() -> None:
 @app.command()
 def table(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_json: Json = False) -> None:
     """Print every arm's AP per class and the verdict on every target; write the CSV files and the charts."""
-    from rich.console import Console
-
     from analysis import results, table
     from analysis.summary import as_plain
 
@@ -55,7 +54,7 @@ def table(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_
             summary, files = table.write_report(folder, model=model)
             typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
         else:
-            table.report_study(folder, console=Console(markup=False), model=model)
+            table.report_study(folder, console=_console(), model=model)
 
 
 @app.command()
@@ -217,13 +216,12 @@ def _answer(
     show: "Callable[[Answers, Console], None]",
 ) -> None:
     """Work out a study's answers, write their files and charts, and print one part of them."""
-    from rich.console import Console
     from rich.text import Text
 
     from analysis import results
     from analysis.answer_charts import write_answer_charts
     from analysis.answer_files import write_answers
-    from analysis.answers import answers_of, as_plain
+    from analysis.answers import answers_of, as_plain, method_of
 
     with telling():
         folder = results.find_study(name, runs if runs is not None else runs_root())
@@ -232,10 +230,19 @@ def _answer(
         files = write_answers(answers, loaded, folder / "report")
         files += write_answer_charts(answers, folder / "report", part=part)
     if as_json:
-        told = {"study": name, "model": model, part: as_plain(getattr(answers, part)), "notes": answers.notes}
+        told = {"study": name, "model": model, part: as_plain(getattr(answers, part))}
+        told["notes"] = [*method_of(answers, getattr(answers, part)), *answers.notes]
         told |= {"unfinished": answers.unfinished, "files": [str(path) for path in files]}
         typer.echo(json.dumps(told, indent=1, allow_nan=False))
         return
-    console = Console(markup=False, highlight=False)
+    console = _console()
     show(answers, console)
     console.print(Text(f"wrote {len(files)} files to {folder / 'report'}", style="dim"), soft_wrap=True)
+
+
+def _console() -> "Console":
+    """The terminal; what is no terminal, a file or a pipe, is wide enough for names not to be broken."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False)
+    return console if console.is_terminal else Console(markup=False, highlight=False, width=_WIDTH)

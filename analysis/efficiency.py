@@ -1,4 +1,4 @@
-"""The improvement plan's "efficiency" of a class: its mAP over its share of the boxes.
+"""The improvement plan's "efficiency" of a class: its AP over its share of the boxes.
 
 A class that holds much of the boxes and scores low has a low one. It says nothing of what an arm costs.
 """

@@ -85,7 +85,7 @@ class Fit:
         weights = self.weights(target)
         if weights is None:
             return None
-        value = float(weights @ self.values) - less
+        value = rounded(float(weights @ self.values) - less)
         carried = float(np.square(weights @ self.shares).sum())  # how much of the variance between blocks it carries
         reason = self._why_no_interval(carried)
         if reason is not None:
@@ -114,6 +114,11 @@ class Fit:
         return total, total**2 / (of_blocks**2 / degrees + of_runs**2 / self.degrees)
 
 
+def rounded(value: float) -> float:
+    """A figure of AP, 0 where sums of equal APs leave nothing but rounding errors."""
+    return value if abs(value) > ROUNDING else 0.0
+
+
 def over_seeds(values: Sequence[float]) -> Estimate | None:
     """The mean of the seeds' own figures with a t interval from their spread alone; ``None`` of fewer than two seeds.
 
@@ -122,7 +127,7 @@ def over_seeds(values: Sequence[float]) -> Estimate | None:
     """
     if len(values) < 2:
         return None
-    mean, variance = float(np.mean(values)), float(np.var(values, ddof=1)) / len(values)
+    mean, variance = rounded(float(np.mean(values))), float(np.var(values, ddof=1)) / len(values)
     if variance < _NO_SPREAD:
         return Estimate(mean, reason="the seeds do not differ at all")
     return _interval(mean, variance, len(values) - 1, level=LEVEL)

@@ -15,6 +15,7 @@ from analysis.fits import Estimate
 from analysis.sheet import (
     PERCENT,
     Limits,
+    any_interval,
     class_title,
     draw_interval,
     figures_text,
@@ -87,7 +88,9 @@ def forest_of(answers: Answers) -> Forest | None:
         for place, (name, found) in enumerate(effects.items())
     )
     listed = [effect for found in effects.values() for effect in found]
-    notes = [f"Lines are {PERCENT} intervals, each for itself; verdicts go by Holm's p: {_family(answers)}."]
+    notes = []
+    if any_interval(effect.estimate for effect in listed):
+        notes.append(f"Lines are {PERCENT} intervals, each for itself; verdicts go by Holm's p: {_family(answers)}.")
     notes += [] if alike else ["The classes have scales of their own: compare the figures, not the lengths."]
     notes += [*_meanings(listed), *_alias_notes(listed), *reason_notes(effect.estimate for effect in listed)]
     mains = set(answers.factors) | {"effects"}

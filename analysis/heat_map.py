@@ -16,8 +16,9 @@ from matplotlib.patches import Rectangle
 from analysis.answers import Answers
 from analysis.effects import FactorEffect
 from analysis.forest import shown_classes
+from analysis.numerals import signed
 from analysis.refusals import Refusal
-from analysis.sheet import SMALL, p_text, reason_notes, refusal_notes, signed, unfinished_notes, write_sheet
+from analysis.sheet import SMALL, any_interval, p_text, reason_notes, refusal_notes, unfinished_notes, write_sheet
 from experiments.style import INK, PALETTE
 
 _COLOURS = LinearSegmentedColormap.from_list("signed", [PALETTE[6], "#ffffff", PALETTE[1]])
@@ -67,8 +68,12 @@ def heat_map_of(answers: Answers, class_name: str) -> HeatMap | None:
             cells.append(_cell(row, column, found.get(name), refused.get(name), letters))
     effects = list(found.values())
     notes = [
-        "By how much the effect of one factor on AP changes when the other is on. Framed and bold: up or down at a false "
-        "discovery rate of 5 % (p by Benjamini and Hochberg). Intervals are in effects.csv."
+        "By how much the effect of one factor on AP changes when the other is on."
+        + any_interval(effect.estimate for effect in effects)
+        * (
+            " Framed and bold: up or down at a false discovery rate of 5 % (p by Benjamini and Hochberg). Intervals are in "
+            "effects.csv."
+        )
     ]
     if any(cell.kind != "estimated" for cell in cells):
         notes.append(
@@ -83,7 +88,7 @@ def heat_map_of(answers: Answers, class_name: str) -> HeatMap | None:
         title=f"Study {answers.study}: interactions of factors in AP of {class_name}\n{answers.model} on val",
         factors=factors,
         cells=tuple(cells),
-        most=max(abs(effect.estimate.value) for effect in effects) or 0.001,
+        most=max(0.001, *(abs(effect.estimate.value) for effect in effects)),
         notes=(*notes, *unfinished_notes(answers.unfinished)),
     )
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.numerals import plain
+
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "≥": r"$\geq$",
@@ -48,5 +50,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"${value:.3f}$"
+        return f"${plain(value)}$"
     return escape(str(value))

@@ -58,7 +58,7 @@ def _on_seeds(cells: Cells) -> list[str]:
     single = [arm for arm in seeds if len(seeds[arm]) == 1]
     if single:
         who = "every arm" if len(single) == len(seeds) else ", ".join(single)
-        notes.append(f"A single seed ({who}): one seed cannot separate an effect from run-to-run noise.")
+        notes.append(f"A single seed ({who}): the difference of two arms cannot be told from run-to-run noise.")
     reference = seeds.get(BASELINE, set())
     for arm in seeds:
         shared = seeds[arm] & reference

@@ -1,6 +1,7 @@
 """The Pareto chart of a search: every judged setting by its AP in the two classes searched for."""
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from analysis.summary import Summary
 from experiments.style import INK, PALETTE, RC, save_figure
 
 _NAME_WIDTH = 28  # characters
+_LOWEST_TOP = 0.01  # of AP: a lower axis would make much of nothing
+_SAME = 1e-9  # of AP
 Kind = Literal["infeasible", "feasible", "front", "arm", "chosen"]
 _LEGEND: dict[Kind, str] = {
     "infeasible": "overall mAP down by more than 5 %",
@@ -62,7 +65,7 @@ def pareto_front(summary: Summary) -> Front | None:
             x=setting.aps[first],
             y=setting.aps[second],
             kind=_kind(setting),
-            label=setting.label if setting.chosen or not setting.sampled else None,
+            label=_label(setting, search.settings, search.classes),
         )
         for setting in search.settings
     )
@@ -92,14 +95,17 @@ def plot_pareto(front: Front, ax: Axes) -> None:
         marks = [point for point in front.points if point.kind == kind]
         if marks:
             xs, ys = [point.x for point in marks], [point.y for point in marks]
-            ax.scatter(xs, ys, label=words, zorder=3 + order, **_STYLES[kind])
+            ax.scatter(xs, ys, label=words, zorder=3 + order, clip_on=False, **_STYLES[kind])
+    for bounds, draw in ((ax.get_xlim(), ax.set_xlim), (ax.get_ylim(), ax.set_ylim)):
+        draw(max(0.0, bounds[0]), max(bounds[1], _LOWEST_TOP))
     for point in front.points:
         if point.label:
             _write_name(point, point.label, ax)
-    ax.set_xlabel(f"mAP of {front.axes[0]} (IoU 0.50:0.95)")
-    ax.set_ylabel(f"mAP of {front.axes[1]} (IoU 0.50:0.95)")
+    ax.set_xlabel(f"AP of {front.axes[0]} (IoU 0.50:0.95)")
+    ax.set_ylabel(f"AP of {front.axes[1]} (IoU 0.50:0.95)")
     ax.set_title(front.title, loc="left")
     ax.grid()
+    ax.tick_params(pad=9)  # room for a mark at AP 0
 
 
 def write_pareto(summary: Summary, folder: Path) -> list[Path]:
@@ -129,6 +135,17 @@ def _write_name(point: Point, label: str, ax: Axes) -> None:
         fontsize=9.5,
         zorder=9,
     )
+
+
+def _label(setting: Setting, others: Sequence[Setting], classes: Sequence[str]) -> str | None:
+    """The name of the chosen setting and of arms; the chosen one's, whose mark is on top, with how many lie below it."""
+    if not setting.chosen:
+        return None if setting.sampled else setting.label
+    same = sum(
+        other is not setting and all(abs(other.aps[name] - setting.aps[name]) < _SAME for name in classes)
+        for other in others
+    )
+    return f"{setting.label} and {same} other{'s' * (same > 1)} at this spot" if same else setting.label
 
 
 def _kind(setting: Setting) -> Kind:

@@ -34,6 +34,11 @@ class Run:
     def seed(self) -> int:
         return self.entry.seed
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it switches no factor on, and is not the baseline: a run to compare the baseline with."""
+        return self.arm != BASELINE and bool(self.entry.levels) and "on" not in self.entry.levels.values()
+
 
 @dataclass(frozen=True)
 class BurnIn:

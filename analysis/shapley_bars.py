@@ -9,11 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.answers import Answers
 from analysis.fits import Estimate
+from analysis.numerals import signed
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.sheet import (
     PERCENT,
     Limits,
+    any_interval,
     draw_interval,
     figures_text,
     fold_name,
@@ -21,7 +23,6 @@ from analysis.sheet import (
     panel_grid,
     reason_notes,
     refusal_notes,
-    signed,
     span_of,
     unfinished_notes,
     write_above,
@@ -75,7 +76,8 @@ def shapley_bars_of(answers: Answers) -> ShapleyBars | None:
     )
     methods = "; ".join(dict.fromkeys(_METHODS[part.method] for part in shown))
     notes = [
-        f"A factor's part in all-on minus all-off, its gain on joining averaged over all orders. Lines: {PERCENT} intervals."
+        "A factor's part in all-on minus all-off, its gain on joining averaged over all orders."
+        + any_interval(value.estimate for part in shown for value in part.values) * f" Lines: {PERCENT} intervals."
     ]
     if len({part.method for part in shown}) > 1:
         modelled = ", ".join(part.class_name for part in shown if part.method != "exact")

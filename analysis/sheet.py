@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.fits import LEVEL, Estimate
+from analysis.numerals import signed
 from analysis.refusals import Refusal
 from experiments.goals import OVERALL
 from experiments.style import RC, save_figure
@@ -36,7 +37,7 @@ _TITLE_CHARACTERS = 84
 _NOTE_CHARACTERS = 112
 _TITLE_LINE, _NOTE_LINE = 0.17, 0.13  # inches
 _ALIKE = 5.0
-_NOTHING = 0.001  # AP to either side of 0 where there is nothing but zeros to show
+_NARROWEST = 0.002  # of AP: a narrower axis would make much of nothing
 Limits = tuple[float, float]
 
 
@@ -89,12 +90,12 @@ def class_title(name: str) -> str:
     return f"{name} (mean over classes)" if name == OVERALL else name
 
 
-def limits_of(spans: Sequence[Limits], *, zero: bool = True) -> tuple[list[Limits], bool]:
-    """The limits of panels' axes, and whether all have one scale.
+def limits_of(spans: Sequence[Limits]) -> tuple[list[Limits], bool]:
+    """The limits of panels' axes, which hold 0, and whether all have one scale.
 
-    They do unless one span is more than five times another, whose marks would then lie on one spot. ``zero``: hold 0 in view.
+    They do unless one span is more than five times another, whose marks would then lie on one spot.
     """
-    held = [(min(low, 0.0), max(high, 0.0)) if zero else (low, high) for low, high in spans]
+    held = [_holding_zero(low, high) for low, high in spans]
     widths = [high - low for low, high in held]
     shared = max(widths, default=0.0) <= _ALIKE * min(widths, default=0.0)
     if shared:
@@ -160,21 +161,20 @@ def figures_text(estimate: Estimate) -> str:
     return f"{signed(estimate.value)} ({signed(estimate.low)} to {signed(estimate.high)})"
 
 
-def signed(value: float) -> str:
-    """Three places with the sign, which zero has none of."""
-    text = f"{value:+.3f}"
-    return "0.000" if text in ("+0.000", "-0.000") else text
-
-
 def p_text(p: float) -> str:
     """A p-value to three places."""
     return "p <.001" if p < 0.001 else f"p {p:.3f}".replace("0.", ".", 1)
 
 
-def reason_notes(estimates: Iterable[Estimate]) -> list[str]:
-    """Why estimates have no interval, each reason once."""
+def reason_notes(estimates: Iterable[Estimate], *, of: str = "") -> list[str]:
+    """Why estimates have no interval, each reason once; ``of``: what they are of, where a chart shows several kinds."""
     reasons = dict.fromkeys(estimate.reason for estimate in estimates if estimate.reason)
-    return [f"No interval: {reason}." for reason in reasons]
+    return [f"No interval{f' of {of}' if of else ''}: {reason}." for reason in reasons]
+
+
+def any_interval(estimates: Iterable[Estimate]) -> bool:
+    """Whether there is an interval to explain."""
+    return any(estimate.low is not None for estimate in estimates)
 
 
 def refusal_notes(refusals: Iterable[Refusal]) -> list[str]:
@@ -196,8 +196,11 @@ def unfinished_notes(unfinished: Sequence[str]) -> list[str]:
     return [f"Not in these figures: {len(unfinished)} run{'s' * (len(unfinished) > 1)} that did not complete."]
 
 
+def _holding_zero(low: float, high: float) -> Limits:
+    low, high = min(low, 0.0), max(high, 0.0)
+    return (low, high) if high - low >= _NARROWEST else (min(low, -_NARROWEST / 2), max(high, _NARROWEST / 2))
+
+
 def _padded(low: float, high: float) -> Limits:
-    if low == high == 0.0:
-        low, high = -_NOTHING, _NOTHING
-    width = (high - low) or 0.01
+    width = high - low
     return low - 0.05 * width, high + 0.05 * width

@@ -19,7 +19,8 @@ from experiments.search_file import SearchResult
 class ArmSummary:
     """One row: ``cells`` keyed by class name and ``all``; no comparisons for the baseline itself.
 
-    ``label`` is the name as shown, with K behind it where an out-of-memory error made it smaller.
+    ``label`` is the name as shown, with K behind it where an out-of-memory error made it smaller. ``control``: it switches no
+    factor on, and is there to be compared with the baseline, not to meet targets.
     """
 
     arm: str
@@ -27,6 +28,7 @@ class ArmSummary:
     seeds: tuple[int, ...]
     cells: dict[str, Cell]
     comparisons: tuple[Comparison, ...]
+    control: bool
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Summary:
 
     ``scales`` are the names of the configurations; ``classes`` ends with ``all``; ``notes`` are sentences, ``burn_ins``
     one line per run, ``goals`` what the arms are judged by; ``search`` is there where a sampled study's settings have been judged.
+    ``sampled`` counts the sampled settings that have results, of which ``arms`` holds the chosen one alone.
     """
 
     study: str
@@ -50,6 +53,7 @@ class Summary:
     unfinished: tuple[Unfinished, ...]
     search: SearchSummary | None
     goals: tuple[Goal, ...]
+    sampled: int
 
 
 def summarise(study: Study, *, model: Model, result: SearchResult | None = None) -> Summary:
@@ -78,8 +82,9 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
         )
         for arm, row in cells.items()
     }
+    controls = {run.arm for run in study.completed if run.is_control}
     arms = tuple(
-        ArmSummary(arm, study.label(arm), tuple(row[OVERALL].values), row, comparisons[arm])
+        ArmSummary(arm, study.label(arm), tuple(row[OVERALL].values), row, comparisons[arm], arm in controls)
         for arm, row in cells.items()
     )
     notes = [*notes_on(shown, cells, comparisons, model=model), *reduced_tokens(study)]
@@ -99,6 +104,7 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
         unfinished=tuple(study.unfinished),
         search=search,
         goals=goals,
+        sampled=len({run.arm for run in study.completed if run.entry.sampled}),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.contrasts import Effect, Matrix, effects_up_to
 from analysis.fits import Estimate, Fit, arm_target, fit_arms, fit_effects
+from analysis.numerals import signed
 from analysis.observations import Arm, Observations
 from analysis.refusals import Refusal
 
@@ -38,16 +39,14 @@ class Synergy:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        figure = f"{self.synergy.value:+.3f}"
+        figure = signed(self.synergy.value)
         if self.synergy.low is None or self.synergy.high is None:
             return f"{self.class_name}: whether there is synergy cannot be told ({figure}; {self.synergy.reason})."
         words = {
             "synergy": "together they gain more than the sum of their gains alone",
             "antagonism": "together they gain less than the sum of their gains alone",
         }.get(self.verdict, "no synergy is shown, nor is it ruled out within the interval")
-        return (
-            f"{self.class_name}: {words} ({figure}, 95 % interval {self.synergy.low:+.3f} to {self.synergy.high:+.3f})."
-        )
+        return f"{self.class_name}: {words} ({figure}, 95 % interval {signed(self.synergy.low)} to {signed(self.synergy.high)})."
 
 
 def synergy_of(observations: Observations) -> Synergy | Refusal:

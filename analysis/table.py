@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.frame import Cell, results_frame, write_csv
+from analysis.numerals import signed
 from analysis.results import Model, describe_unfinished, load_study
 from analysis.search import SearchSummary, Setting, search_frame
 from analysis.summary import Summary, summarise
@@ -105,7 +106,7 @@ def _figure(cell: Cell) -> Text:
 
 
 def _comparison(comparison: Comparison) -> Text:
-    change = "-" if comparison.change is None else f"{comparison.change:+.3f}"
+    change = "-" if comparison.change is None else signed(comparison.change)
     ratio = "-" if comparison.ratio is None else f"{comparison.ratio:.2f}x"
     text = Text(f"{change}  {ratio}\n")
     for place, judgement in enumerate(comparison.judgements):

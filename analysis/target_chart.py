@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from analysis.answers import Answers
 from analysis.arm_letters import arm_label, letters_note, letters_of
-from analysis.attainment import Attainment, ClassAttainment
+from analysis.attainment import UNDERPOWERED, Attainment, ClassAttainment
 from analysis.fits import Estimate
 from analysis.refusals import Refusal
 from analysis.sheet import (
     PERCENT,
     SMALL,
     Limits,
+    any_interval,
     class_title,
     draw_interval,
     panel_column,
@@ -88,13 +89,24 @@ def target_chart_of(answers: Answers) -> TargetChart | None:
     letters = letters_of(answers.factors, (arm.arm for part in found for arm in part.arms))
     most = max(_FEWEST_ARMS, min(_MOST_ARMS, _MOST_ROWS // len(found)))
     panels = tuple(_panel(part, letters, most) for part in found)
-    notes = [
-        f"Lines are {PERCENT} intervals of the mean AP. Dashed: targets, as multiples of the baseline as measured. Verdicts and "
-        "probabilities (P) are of the comparison within seeds, the baseline's uncertainty included: they can be clear where a line "
-        "crosses an interval. Underpowered: both are open."
-    ]
+    means = [estimate for part in found for estimate in (part.baseline, *(arm.mean for arm in part.arms))]
+    changes = [arm.change for part in found for arm in part.arms]
+    notes = []
+    if any_interval(means):
+        notes.append(f"Lines are {PERCENT} intervals of the mean AP.")
+    if any(line.visible for panel in panels for line in panel.lines):
+        notes.append("Dashed: targets, as multiples of the baseline as measured.")
+    if any_interval(changes):
+        notes.append(
+            "Verdicts and probabilities (P) are of the comparison within seeds, the baseline's uncertainty included: they can be "
+            "clear where a line crosses an interval."
+        )
+    notes = [" ".join(notes)] if notes else []
+    verdicts = {target.verdict for part in found for arm in part.arms for target in arm.targets}
+    if "underpowered" in verdicts:
+        notes.append(UNDERPOWERED)
     notes += letters_note(letters)
-    notes += [_best_note(part, letters) for part in found]
+    notes += list(dict.fromkeys(_best_note(part, letters) for part in found))
     rest = max(len(part.arms) for part in found) - most
     if rest > 0:
         notes.append(f"The {most} highest arms of each class are shown, all of them stand in targets.csv.")
@@ -106,9 +118,10 @@ def target_chart_of(answers: Answers) -> TargetChart | None:
             f"Undefined: the baseline's AP is near zero (below {NEAR_ZERO:g}), and a multiple of it says nothing."
         )
     notes += list(dict.fromkeys(f"{note[0].upper()}{note[1:].rstrip('.')}." for part in found for note in part.notes))
-    notes += reason_notes(
-        estimate for part in found for estimate in (part.baseline, *(arm.change for arm in part.arms))
-    )
+    if reason_notes(means) == reason_notes(changes):
+        notes += reason_notes(means)
+    else:
+        notes += [*reason_notes(means, of="a mean AP"), *reason_notes(changes, of="a change from the baseline")]
     notes += refusal_notes(part for part in answers.targets if isinstance(part, Refusal))
     title = f"Study {answers.study}: AP of each arm against the targets\n{answers.model} on val"
     return TargetChart(title, panels, (*notes, *unfinished_notes(answers.unfinished)))
@@ -121,6 +134,7 @@ def plot_targets(panel: TargetPanel, ax: Axes) -> None:
         ax.plot(
             [row.estimate.value], [place], marker="D" if row.label == BASELINE else "o", markersize=4.5, linestyle="",
             markerfacecolor=PALETTE[0] if row.label == BASELINE else PALETTE[1], markeredgecolor=INK, zorder=5,
+            clip_on=False,  # at AP 0 half of it lies beyond the axis
         )  # fmt: skip
         write_beside(ax, f"{row.estimate.value:.3f}", place)
         for number, (verdict, words) in enumerate(row.verdicts):
@@ -141,7 +155,7 @@ def plot_targets(panel: TargetPanel, ax: Axes) -> None:
     ax.set_ylim(len(panel.rows) - 0.4, -0.6)
     ax.set_xlim(*panel.limits)
     ax.locator_params(axis="x", nbins=6)
-    ax.tick_params(axis="y", length=0, labelsize=8)
+    ax.tick_params(axis="y", length=0, labelsize=8, pad=6)
     for label in ax.get_yticklabels():
         if "·" in label.get_text() or " " in label.get_text():
             label.set_fontfamily("monospace")  # letters stand one below the other
@@ -176,7 +190,7 @@ def _panel(part: ClassAttainment, letters: dict[str, str], most: int) -> TargetP
     rows.sort(key=lambda row: -row.estimate.value)
     values = [row.estimate.value for row in rows]
     tops = [row.estimate.high for row in rows if row.estimate.high is not None]
-    tallest = max(values) or 0.01
+    tallest = max(0.01, *values)
     # An interval of few seeds may be wider than all APs: it is cut off at the axis, not the APs squeezed.
     reach = min(1.0, max(tallest, min(max(tops, default=tallest), 2 * tallest)))
     heights = [target.bound(part.baseline.value) for target in part.goal.targets]
@@ -222,9 +236,13 @@ def _words(target: Attainment) -> str:
 def _best_note(part: ClassAttainment, letters: dict[str, str]) -> str:
     best = part.best
     arm = best.attainment
+    if best.candidates == 1:
+        return f"No best arm was chosen: {arm.arm} is the only one that switches a factor."
     verdicts = ", ".join(f"{target.label} {target.verdict}" for target in arm.targets)
-    chosen = "" if best.candidates == 1 else f", chosen of {best.candidates}: verdicts widened for the choice"
-    return f"Best arm of {part.class_name}: {arm_label(arm.arm, letters)} ({verdicts}{chosen})."
+    return (
+        f"Best arm of {part.class_name}: {arm_label(arm.arm, letters)} ({verdicts}, chosen of {best.candidates}: verdicts widened "
+        "for the choice)."
+    )
 
 
 def _count_note(part: ClassAttainment) -> str:

@@ -145,7 +145,7 @@ def compare(goal: Goal, *, baseline: Mapping[int, float | None], arm: Mapping[in
         seeds=tuple(pairs),
         baseline=before,
         value=after,
-        change=after - before,
+        change=after - before if abs(after - before) > _ROUNDING else 0.0,
         ratio=None if near_zero else after / before,
         judgements=tuple(Judgement(t.name, t.label, t.judge(after, before)) for t in goal.targets),
         reason=f"the baseline's {_figure(name)} is near zero (below {NEAR_ZERO:g})" if near_zero else None,

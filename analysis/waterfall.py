@@ -14,6 +14,7 @@ from analysis.refusals import Refusal
 from analysis.sheet import (
     PERCENT,
     Limits,
+    any_interval,
     class_title,
     draw_interval,
     figures_text,
@@ -84,7 +85,8 @@ def waterfall_of(answers: Answers) -> Waterfall | None:
         for part, row, limit in zip(found, steps, limits, strict=True)
     )
     notes = [
-        f"The gap is what all together gain beyond the sum of their gains alone. Lines: {PERCENT} intervals, each bar's own."
+        "The gap is what all together gain beyond the sum of their gains alone."
+        + any_interval(step.estimate for row in steps for step in row) * f" Lines: {PERCENT} intervals, each bar's own."
     ]
     notes += [] if alike else ["The classes have scales of their own: compare the figures, not the lengths."]
     if any(part.verdict == "none shown" for part in found):

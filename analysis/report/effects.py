@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from analysis.answer_frames import alias_text
-from analysis.answers import Answers
-from analysis.attainment import ArmAttainment, ClassAttainment
+from analysis.answers import Answers, method_of
+from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect
 from analysis.fits import Estimate
+from analysis.numerals import signed
 from analysis.refusals import Refusal
 from analysis.report.page import Cell, Content, Fold, Picture, Section, Table, Tone
 from analysis.report.svg import inline
@@ -68,9 +69,8 @@ def _certainty(answers: Answers) -> Section:
             rows.append((f"best: {best.arm}", *_attained(best, bound=True)))
         tables.append(Table(f"{_class(one.class_name)}: {one.goal.description}", columns, tuple(rows)))
     said = [f"Best arm of {_class(one.class_name)}: {one.best.note}." for one in found]
-    said += [_sentence(note) for one in found for note in one.notes]
-    if found:
-        said.append("P is the probability that the target is met. Underpowered: the interval leaves both open.")
+    said += dict.fromkeys(_sentence(note) for one in found for note in one.notes)
+    said += words_on(found)
     said += _reasons(arm.change for one in found for arm in one.arms)
     return Section("certainty", "Certainty of the targets", (*said, *_refused(answers.targets)), tuple(tables))
 
@@ -93,7 +93,7 @@ def _effects(answers: Answers) -> Section:
             if rows:
                 into.append(_effect_table(caption, rows))
     listed = [*answers.effects.main, *answers.effects.interactions]
-    said = list(answers.notes)
+    said = [*method_of(answers, answers.effects), *answers.notes]
     if any(effect.aliases or effect.more for effect in listed):
         said.append("Aliases cannot be told from the effect that they stand beside; effects.csv names more of them.")
     said += dict.fromkeys(
@@ -187,8 +187,8 @@ def _reasons(estimates: Iterable[Estimate]) -> list[str]:
 
 def _interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:+.3f}"
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+        return signed(estimate.value)
+    return f"{signed(estimate.value)} ({signed(estimate.low)} to {signed(estimate.high)})"
 
 
 def _two_lines(estimate: Estimate) -> str:

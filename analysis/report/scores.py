@@ -1,6 +1,7 @@
 """The report's section on targets: every arm's AP, its change against the baseline, and the verdicts."""
 
 from analysis.frame import Cell as Figure
+from analysis.numerals import signed
 from analysis.report.page import Cell, Content, Picture, Section, Table, Tone
 from analysis.search import SearchSummary, Setting
 from analysis.summary import ArmSummary, Summary
@@ -54,7 +55,7 @@ def _target_table(summary: Summary, compared: list[ArmSummary]) -> Table:
 
 
 def _comparison_cells(comparison: Comparison) -> tuple[Content, Content]:
-    change = "-" if comparison.change is None else f"{comparison.change:+.3f}"
+    change = "-" if comparison.change is None else signed(comparison.change)
     ratio = "no ratio" if comparison.ratio is None else f"{comparison.ratio:.2f}x"
     judgements = (Cell(f"{one.label} {one.verdict}", _TONES[one.verdict]) for one in comparison.judgements)
     return f"{change} ({ratio})", tuple(judgements)

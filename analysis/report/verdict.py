@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from analysis.answers import Answers
 from analysis.attainment import ClassAttainment
 from analysis.effects import FactorEffect
+from analysis.numerals import signed
 from analysis.report.page import listed
 from analysis.summary import ArmSummary, Summary
 from analysis.synergy import Synergy
@@ -21,62 +22,75 @@ def verdict_of(summary: Summary, *, limits: Sequence[str], answers: Answers | No
         answers: effects, synergy and the certainty of targets, where they were worked out.
     """
     factors = [_factors(answers)] if answers and answers.effects.main else []
-    return _targets(summary, answers), *factors, _untold(summary, limits)
+    return _targets(summary, answers), *factors, _untold(summary, limits, answers)
 
 
 def _factors(answers: Answers) -> str:
     """What main effects and synergy on the hard classes came to, and what the mean over classes paid for it."""
     main = answers.effects.main
-    hard = [effect for effect in main if effect.family == "hard"]
+    hard = [effect for effect in main if effect.family == "hard"] or list(main)
+    judged = [effect for effect in hard if effect.verdict != "no interval"]
+    silent = [effect for effect in hard if effect.verdict == "no interval"]
     told = [effect for effect in main if effect.verdict in ("up", "down")]
+    why = list(dict.fromkeys(effect.estimate.reason for effect in silent if effect.estimate.reason))
+    reasons = listed(why) if why else ""
     clauses = []
-    if all(effect.verdict == "no interval" for effect in hard):
-        clauses.append("no effect can be told from chance, since nothing was repeated")
+    if not judged:
+        clauses.append(f"no effect can be told from chance, since {reasons}")
     else:
-        shown = [effect for effect in told if effect.family == "hard"]
-        of = f"{len(hard)} main effects on the hard classes"
+        shown = [effect for effect in told if effect in hard]
+        of = f"{len(judged)} main effects{' on the hard classes' * (hard[0].family == 'hard')}"
         clauses.append(
             f"of {of} {listed([_effect(effect) for effect in shown])}, beyond chance"
             if shown
             else f"of {of} none is beyond chance"
         )
+        if silent:
+            clauses.append(f"{len(silent)} more have no interval, since {reasons}")
         overall = [effect for effect in told if effect.class_name == OVERALL]
         if overall:
             clauses.append(f"on {OVERALL_NAME}, {listed([_effect(effect, named=False) for effect in overall])}")
-    judged = [one for one in answers.synergy if isinstance(one, Synergy) and one.class_name in answers.hard]
-    told_of = [one for one in judged if one.verdict in ("synergy", "antagonism")]
-    clauses += [f"{one.class_name} shows {one.verdict} ({one.synergy.value:+.3f})" for one in told_of]
-    silent = [one.class_name for one in judged if one not in told_of]
+    return _sentence("; ".join([*clauses, *_synergy(answers)]))
+
+
+def _synergy(answers: Answers) -> list[str]:
+    found = [one for one in answers.synergy if isinstance(one, Synergy) and one.class_name in answers.hard]
+    told = [one for one in found if one.verdict in ("synergy", "antagonism")]
+    clauses = [f"{one.class_name} shows {one.verdict} ({signed(one.synergy.value)})" for one in told]
+    silent = [one.class_name for one in found if one.verdict == "none shown"]
     if silent:
         clauses.append(f"no synergy is shown for {listed(silent)}")
-    elif not judged and len(answers.factors) > 1:
+    untold = [one.class_name for one in found if one.verdict == "no interval"]
+    if untold:
+        clauses.append(f"whether there is synergy cannot be told for {listed(untold)}")
+    elif not found and len(answers.factors) > 1:
         clauses.append("whether there is synergy cannot be told from these arms")
-    return _sentence("; ".join(clauses))
+    return clauses
 
 
 def _effect(effect: FactorEffect, *, named: bool = True) -> str:
     on = f" on {effect.class_name}" if named else ""
-    return f"{effect.effect} ({effect.estimate.value:+.3f}{on})"
+    return f"{effect.effect} ({signed(effect.estimate.value)}{on})"
 
 
 def _certainty(goal: Goal, answers: Answers | None) -> str:
-    """In how many arms the intervals settle a goal's first target; empty where none has an interval."""
+    """In how many arms the intervals settle a goal's first target, or that there is none and means alone were judged."""
     found = [one for one in answers.targets if isinstance(one, ClassAttainment)] if answers else []
     arms = [arm for one in found if one.class_name == goal.class_name for arm in one.arms]
     verdicts = [arm.targets[0].verdict for arm in arms if arm.change.low is not None]
     if not verdicts:
-        return ""
+        return " (by the means alone: there is no interval)" if arms else ""
     words = {"met": "met", "missed": "missed", "underpowered": "open"}
     counts = [f"{verdicts.count(key)} {word}" for key, word in words.items() if key in verdicts]
     return f", by its 95 % intervals {listed(counts)}"
 
 
 def _targets(summary: Summary, answers: Answers | None) -> str:
-    arms = [arm for arm in summary.arms if arm.comparisons]
+    arms = [arm for arm in summary.arms if arm.comparisons and not arm.control]
     if not any(arm.arm == BASELINE for arm in summary.arms):
         return "No target can be judged: the study has no completed run of the baseline."
     if not arms:
-        return "No target was judged: only the baseline has results."
+        return _sentence(f"no target was judged: {_why_no_arm(summary)}")
     judged = {goal: _judged(goal, arms) for goal in summary.goals}
     clauses = [_on_goal(goal, pairs) + _certainty(goal, answers) for goal, pairs in judged.items() if pairs]
     undefined = [goal for goal, pairs in judged.items() if not pairs]
@@ -89,6 +103,20 @@ def _targets(summary: Summary, answers: Answers | None) -> str:
             f"whether {listed([_name(goal) for goal in undefined])} reached {which} undefined, since {listed(list(reasons))}"
         )
     return _sentence("; ".join(clauses))
+
+
+def _why_no_arm(summary: Summary) -> str:
+    if summary.sampled:
+        several = summary.sampled > 1
+        settings = f"the {summary.sampled} sampled setting{'s' * several} that {'have' if several else 'has'} results"
+        by_search = f"{settings} {'are' if several else 'is'} judged by the study's search"
+        if summary.search is None:
+            return f"{by_search}, which has not been done yet"
+        chosen = next((setting.label for setting in summary.search.settings if setting.chosen), "none")
+        return f"{by_search}, which chose {'the ' * (chosen == BASELINE)}{chosen} (see Sampled settings)"
+    if any(arm.control for arm in summary.arms):
+        return "beside the baseline only controls have results, which switch no factor"
+    return "only the baseline has results"
 
 
 def _judged(goal: Goal, arms: Sequence[ArmSummary]) -> list[tuple[ArmSummary, Comparison]]:
@@ -119,13 +147,18 @@ def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str
     return f"{_name(goal)} exceeded {bound} in {_of(met[0], len(judged))} arms{also} (best: {best.label}, {told})"
 
 
-def _untold(summary: Summary, limits: Sequence[str]) -> str:
+def _untold(summary: Summary, limits: Sequence[str], answers: Answers | None) -> str:
     clauses = []
     seeds = {len(arm.seeds) for arm in summary.arms}
     if 1 in seeds:
         who = "every arm" if seeds == {1} else "some arms"
-        clauses.append(f"whether these differences are more than run-to-run noise, since {who} ran with a single seed")
-    if sum(bool(arm.comparisons) for arm in summary.arms) > 1:
+        what, rest = "whether these differences are more than run-to-run noise", ""
+        if answers and any(effect.verdict != "no interval" for effect in answers.effects.main):
+            what = "whether factors act alike in other seeds"
+            # Without repeats the error is the two-way model's residual: analysis.fits, fit_effects and fit_arms.
+            rest = " (its intervals rest on what main effects and two-way interactions leave over)" * (seeds == {1})
+        clauses.append(f"{what}, since {who} ran with a single seed{rest}")
+    if sum(bool(arm.comparisons) and not arm.control for arm in summary.arms) > 1:
         clauses.append("how good the best arm really is, since it was picked by the very scores that are shown")
     clauses += limits
     if summary.unfinished:

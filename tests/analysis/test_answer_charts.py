@@ -5,6 +5,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from analysis import sheet
 from analysis.answer_charts import write_answer_charts
@@ -15,12 +16,13 @@ from analysis.effects import effects_of
 from analysis.fits import Estimate
 from analysis.forest import forest_of
 from analysis.heat_map import file_names, heat_map_of
+from analysis.numerals import plain, signed
 from analysis.observations import from_scores
 from analysis.shapley import shapley_of
 from analysis.shapley_bars import shapley_bars_of, write_shapley_bars
-from analysis.sheet import figures_text, fold_name, limits_of, p_text, signed, span_of
+from analysis.sheet import figures_text, fold_name, limits_of, p_text, span_of
 from analysis.synergy import synergy_of
-from analysis.target_chart import target_chart_of
+from analysis.target_chart import plot_targets, target_chart_of
 from analysis.targets import goals_of
 from analysis.waterfall import steps_of, waterfall_of
 from experiments.goals import OVERALL, PLAN, Goals
@@ -88,7 +90,8 @@ def long_goals() -> Goals:
 def test_words_of_figures() -> None:
     assert figures_text(Estimate(0.03, low=-0.0004, high=0.0604)) == "+0.030 (0.000 to +0.060)"
     assert figures_text(Estimate(-0.03)) == "-0.030 (no interval)"
-    assert [signed(value) for value in (0.0004, -0.0004, -0.0006)] == ["0.000", "0.000", "-0.001"]
+    assert [signed(value) for value in (0.0004, -0.0004, -0.0006, 0.1)] == ["0.000", "0.000", "-0.001", "+0.100"]
+    assert [plain(value) for value in (0.0, -0.0004, -0.02, 0.1)] == ["0.000", "0.000", "-0.020", "0.100"]
     assert [p_text(p) for p in (0.0004, 0.012, 1.0)] == ["p <.001", "p .012", "p 1.000"]
     assert fold_name("Severe_Rust_on_the_second_cutting_edge") == "Severe_Rust_on_the_\nsecond_cutting_edge"
     assert file_names(["A b/c", "A b:c", "Rust"]) == {"A b/c": "A_b_c", "A b:c": "A_b_c_", "Rust": "Rust"}
@@ -100,6 +103,9 @@ def test_panels_share_a_scale_unless_marks_would_lie_on_one_spot() -> None:
     limits, alike = limits_of([(0.0, 0.6), (0.0, 0.1)])
     assert not alike and limits == [pytest.approx((-0.03, 0.63)), pytest.approx((-0.005, 0.105))]
     assert limits_of([(0.0, 0.0)] * 2) == ([pytest.approx((-0.0011, 0.0011))] * 2, True)  # nothing but zeros
+    assert (
+        limits_of([(-6e-19, 0.0), (0.0, 0.0003)])[0] == [pytest.approx((-0.0011, 0.0011))] * 2
+    )  # no axis of rounding errors
     assert span_of([(0.5, Estimate(0.1, low=-0.1, high=0.3)), (0.0, Estimate(0.2))]) == pytest.approx((0.2, 0.8))
 
 
@@ -217,6 +223,20 @@ def test_targets_are_lines_and_verdicts_words() -> None:
     assert chipped.rows[0].verdicts == (("missed", "missed, P <.01"),) * 2
     assert next(row for row in chipped.rows if row.label == "baseline").verdicts == ()
     assert overall.rows[0].verdicts == (("met", "met, P >.99"),)
+
+
+def test_target_notes_explain_what_is_there_alone() -> None:
+    chart = target_chart_of(answers("alone", factors=FACTORS[:1], seeds=1))
+    assert chart is not None
+    assert [note for note in chart.notes if note.startswith(("Lines", "No best arm", "Best arm", "No interval"))] == [
+        "No best arm was chosen: focal is the only one that switches a factor.",
+        "No interval of a mean AP: a single seed cannot tell how far seeds differ.",
+        "No interval of a change from the baseline: no run is left to estimate the error from: train more seeds.",
+    ]
+    assert not any("(P)" in note for note in chart.notes)
+    ax = Figure().add_subplot()
+    plot_targets(chart.panels[0], ax)
+    assert not any(line.get_clip_on() for line in ax.lines if line.get_marker() in "Do")
 
 
 def test_a_large_study_shows_its_highest_arms_by_letters_and_counts_the_others() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from analysis import answer_tables
+from analysis.aliases import Alias
 from analysis.answer_frames import (
     alias_text,
     effects_frame,
@@ -19,7 +21,8 @@ from analysis.answer_frames import (
     synergy_frame,
     targets_frame,
 )
-from analysis.answers import Answers, answers_of
+from analysis.answer_tables import _alias_legend
+from analysis.answers import METHOD, Answers, answers_of
 from analysis.commands import app
 from analysis.latex import latex
 from analysis.results import load_study
@@ -80,6 +83,42 @@ def test_what_one_seed_and_few_arms_cannot_tell_is_said(planted, add_run):
     assert "underpowered" in shown(answers, answer_tables.print_targets)
 
 
+def test_intervals_and_probabilities_are_explained(planted):
+    full = answers_of(load_study(planted()))
+    effects = shown(full, answer_tables.print_effects)
+    assert "By letters" not in effects and METHOD[:40] in effects
+    assert "P: probability that the target is met." in shown(full, answer_tables.print_targets)
+
+
+def test_what_is_not_shown_is_not_explained(planted):
+    alone = answers_of(load_study(planted(seeds=1, most=1)))
+    targets = " ".join(shown(alone, answer_tables.print_targets).split())
+    assert "Ranges are" not in targets and "P:" not in targets and "or there is none." in targets
+    for show in (answer_tables.print_synergy, answer_tables.print_effects, answer_tables.print_targets):
+        assert "Intervals are made" not in shown(alone, show)
+
+
+def test_the_legend_of_aliases_tells_the_signs_that_occur(planted):
+    two = [effect for effect in answers_of(load_study(planted(most=1))).effects.main if effect.effect == "focal"]
+    letters = {"focal": "A", "anchors": "B", "fusion": "C"}
+    assert _alias_legend(two, letters)[1:] == ["-AB: with the opposite sign."]
+    (first, *_) = two
+    crowded = replace(first, aliases=(Alias("focal:anchors", -0.1), Alias("anchors:fusion", 1.0)), more=3)
+    assert _alias_legend([crowded], letters) == [
+        "Aliases cannot be told from the effect that they stand beside. By letters: A focal, B anchors, C fusion.",
+        "-0.10 is the share of the alias behind it; +3: that many more (effects.csv names those of up to three factors).",
+    ]
+    assert _alias_legend([replace(first, aliases=(), more=0)], letters) == []
+
+
+def test_names_are_whole_where_output_is_no_terminal(planted):
+    folder = planted(seeds=1, most=2)
+    printed = CliRunner().invoke(
+        app, ["effects", "--study", "focal", "--runs-root", str(folder.parent)], env={"COLUMNS": "60"}
+    )
+    assert "anchors:fusion" in printed.stdout and max(map(len, printed.stdout.splitlines())) > 80
+
+
 def test_frames_hold_every_figure_and_every_refusal(planted):
     answers = answers_of(load_study(planted(most=1)))
     effects = effects_frame(answers)
@@ -94,11 +133,11 @@ def test_frames_hold_every_figure_and_every_refusal(planted):
     }  # fmt: skip
 
 
-def test_efficiency_is_map_over_the_share_of_boxes(study, add_run):
+def test_efficiency_is_ap_over_the_share_of_boxes(study, add_run):
     add_run("baseline", 0.5, 0.1, 0.3, 0.006, 0.4)  # nine boxes of each of five classes
     table = efficiency_frame(answers_of(load_study(study))).set_index("class")
-    assert table.loc["Severe_Rust", ["boxes", "share", "mAP"]].tolist() == [9, 0.2, 0.006]
-    assert table.loc["Severe_Rust", "mAP / share"] == pytest.approx(0.03)
+    assert table.loc["Severe_Rust", ["boxes", "share", "AP"]].tolist() == [9, 0.2, 0.006]
+    assert table.loc["Severe_Rust", "AP / share"] == pytest.approx(0.03)
 
 
 def test_aliases_are_written_with_their_share_and_number(planted):

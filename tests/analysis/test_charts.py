@@ -27,7 +27,7 @@ def test_numbers_and_target_heights(study, add_run):
         1, "2.5x target", pytest.approx(0.375), True,
     )  # fmt: skip
     assert chart.top == pytest.approx(1.3 * 0.8)
-    assert chart.title == "Study focal: mAP per class\ncpu scale, teacher on val, seeds 0, 1"
+    assert chart.title == "Study focal: AP per class\ncpu scale, teacher on val, seeds 0, 1"
 
 
 def test_a_target_stretches_the_axis_by_a_half_at_most(study, add_run):

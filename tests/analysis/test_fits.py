@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.fits import arm_target, fit_arms, fit_effects
+from analysis.fits import arm_target, fit_arms, fit_effects, rounded
 from analysis.observations import from_scores
 
 BASE, A, B, AB = frozenset(), frozenset("a"), frozenset("b"), frozenset("ab")
@@ -39,6 +39,14 @@ def test_a_seed_that_lacks_an_arm_does_not_shift_the_comparison() -> None:
     assert found.value == pytest.approx(0.1)  # plain means would say .3 - .4
     assert found.reason == "the runs do not differ at all, so their spread cannot be told"
     assert arm_target(observations, {AB: 1.0}) is None
+
+
+def test_what_rounding_leaves_over_is_nothing() -> None:
+    values = (0.0, 0.077, 0.1)  # their mean times three is not their sum
+    scores = {(arm, str(seed)): ap for seed, ap in enumerate(values) for arm in (BASE, A)}
+    found = fit_arms(from_scores("x", "a", scores)).estimate(np.array([-1.0, 1.0]))
+    assert found is not None and found.value == 0.0
+    assert [rounded(value) for value in (-6e-19, 2e-9)] == [0.0, 2e-9]
 
 
 def test_arms_that_share_no_seed_cannot_be_compared() -> None:

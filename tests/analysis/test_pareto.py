@@ -54,6 +54,20 @@ def test_names_stand_towards_the_middle_in_short_lines():
     ]
 
 
+def test_no_ap_is_below_zero_and_marks_that_hide_others_say_so(study, add_run, make_search):
+    settings = [judged("baseline", 0.0, 0.0, chosen=True), judged("trial-0", 0.0, 0.0), judged("trial-1", 0.0, 0.0)]
+    for setting in settings:
+        add_run(setting.name, 0.5, 0.0, 0.3, 0.0, 0.4, sampled=setting.name != "baseline")
+    make_search(*settings)
+    front = pareto_front(summarise(load_study(study), model="teacher", result=read_search(study)))
+    assert [point.label for point in front.points] == ["baseline and 2 others at this spot", None, None]
+    ax = Figure().add_subplot()
+    plot_pareto(front, ax)
+    assert (ax.get_xlim()[0], ax.get_ylim()[0]) == (0.0, 0.0)
+    assert not any(marks.get_clip_on() for marks in ax.collections)
+    assert ax.get_xlabel() == "AP of Severe_Rust (IoU 0.50:0.95)"
+
+
 def test_files_are_the_same_twice(searched, tmp_path):
     png, svg = write_pareto(searched, tmp_path)
     assert png.read_bytes().startswith(b"\x89PNG")

@@ -38,7 +38,7 @@ def test_one_seed(study, add_run):
     assert "5x met, 8x missed" in text
     assert "2.5x met, 3.7x missed" in text
     assert "≥ 0.95x met" in text
-    assert "A single seed (every arm): one seed cannot separate an effect from run-to-run noise." in text
+    assert "A single seed (every arm): the difference of two arms cannot be told from run-to-run noise." in text
     assert "±" not in text
     assert files == [study / "report" / n for n in ("results.csv", "per_class_map.png", "per_class_map.svg")]
     assert all(path.stat().st_size > 100 for path in files)
@@ -62,7 +62,7 @@ def test_a_single_seed_beside_several_is_named(study, add_run):
     for seed in (0, 1):
         add_run("baseline", 0.5, 0.1, 0.3, 0.1, 0.4, seed=seed)
     add_run("focal", 0.5, 0.1, 0.3, 0.1, 0.4)
-    assert "A single seed (focal): one seed cannot separate" in printed(study)
+    assert "A single seed (focal): the difference of two arms cannot be told" in printed(study)
 
 
 def test_undefined_targets_say_why(study, add_run):

@@ -1,8 +1,10 @@
 import shlex
+from itertools import combinations
 
+import numpy as np
 import pytest
 
-from analysis.answers import answers_of
+from analysis.answers import ONE_SEED, answers_of, method_of
 from analysis.report.build import begun_runs, levels_of, write_html
 from analysis.report.limits import effects_placeholder, limits_of
 from analysis.report.monitoring import alarms_section, gates_section
@@ -12,6 +14,7 @@ from analysis.report.verdict import verdict_of
 from analysis.results import load_study
 from analysis.summary import summarise
 from experiments.config import parse_setting
+from experiments.search_file import Candidate, read_search
 from experiments.studies import StudyRun, read_study
 
 
@@ -99,12 +102,66 @@ def test_the_second_sentence_tells_effects_and_synergy(study, add_run):
 def test_effects_within_chance_and_effects_without_an_interval(study, add_run):
     for arm in FACTORS:
         add_run(arm, 0.5, 0.1, 0.3, 0.02, 0.4)
-    assert answered(study)[1].startswith("No effect can be told from chance, since nothing was repeated")
+    assert answered(study)[1].startswith(
+        "No effect can be told from chance, since no run is left to estimate the error from: train more seeds; whether there"
+    )
     for seed in (1, 2):
         for place, arm in enumerate(FACTORS):
             wobble = 0.01 * ((place + seed) % 3 - 1)
             add_run(arm, 0.5, 0.1 + wobble, 0.3, 0.2 - wobble, 0.4, seed=seed)
     assert answered(study)[1].startswith("Of 4 main effects on the hard classes none is beyond chance; ")
+
+
+def test_without_any_spread_the_verdict_gives_that_reason_and_means_alone_are_judged(study, add_run):
+    """The control is no candidate: with it beside one arm, nothing was picked; and it meets no targets."""
+    for seed in (0, 1, 2):
+        for arm in ("baseline", "focal", "control"):
+            add_run(arm, 0.5, 0.0, 0.3, 0.0, 0.4 - 0.1 * seed, seed=seed)
+    targets, factors, untold = answered(study)
+    assert targets.startswith(
+        "Overall mAP did not fall by more than 5 % (by the means alone: there is no interval); whether Severe_Rust"
+    )
+    assert factors == (
+        "No effect can be told from chance, since the runs do not differ at all, so their spread cannot be told."
+    )
+    assert untold == 'This study cannot tell how any of it carries over to data sets other than "bits".'
+
+
+def test_controls_alone_are_judged_by_no_target(study, add_run):
+    for arm in ("baseline", "control"):
+        add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4)
+    assert verdict(study)[0] == (
+        "No target was judged: beside the baseline only controls have results, which switch no factor."
+    )
+
+
+def test_one_seed_of_a_factorial_has_intervals_and_the_verdict_says_what_they_rest_on(study, add_run):
+    generator = np.random.default_rng(0)
+    for on in (on for size in range(4) for on in combinations(("focal", "anchors", "fusion"), size)):
+        rust = float(0.3 + 0.01 * generator.normal())
+        add_run("+".join(on) or "baseline", 0.5, 0.1, 0.3, rust, 0.4)
+    _, factors, untold = answered(study)
+    assert factors.startswith(
+        "Of 3 main effects on the hard classes none is beyond chance; 3 more have no interval, since the runs do not differ at all"
+    )
+    assert untold.startswith(
+        "This study cannot tell whether factors act alike in other seeds, since every arm ran with a single seed (its intervals "
+        "rest on what main effects and two-way interactions leave over); "
+    )
+    answers = answers_of(load_study(study))
+    assert [note[:60] for note in method_of(answers, answers.effects)] == [ONE_SEED[:60]]
+
+
+def test_a_sampled_study_is_judged_by_its_search(study, add_run, make_search):
+    for name in ("baseline", "plan", "sample-001"):
+        add_run(name, 0.5, 0.1, 0.3, 0.2, 0.4, sampled=name != "baseline")
+    make_search()
+    said = "No target was judged: the 2 sampled settings that have results are judged by the study's search, which "
+    assert verdict(study)[0] == f"{said}has not been done yet."
+    given = {"seeds": [0], "values": [0.2, 0.1], "overall": 0.3, "ratio": 1.0, "constraint": 0.0, "feasible": True}
+    make_search(*(Candidate(name=name, chosen=name == "baseline", **given) for name in ("baseline", "plan")))
+    judged = summarise(load_study(study), model="teacher", result=read_search(study))
+    assert verdict_of(judged, limits=[])[0] == f"{said}chose the baseline (see Sampled settings)."
 
 
 def test_a_target_that_no_ap_can_reach_is_called_so(study, add_run):
