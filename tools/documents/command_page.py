@@ -30,8 +30,8 @@ def command_page() -> str:
     parts += ["## Scripts", *(part for path in scripts() for part in _script(path))]
     return page(
         "Commands",
-        "Run from the repository's root, with `.venv/bin` on the path. A user's mistake is one sentence, below a line on usage where "
-        "an option or its kind of value is wrong, and exit status 2. Every command takes `--help`.",
+        "Run from the repository's root, with `.venv/bin` on the path. A user's mistake is one sentence, below a line on usage "
+        "where an option or its kind of value is wrong, and exit status 2. Every command takes `--help`.",
         parts,
     )
 
