@@ -75,12 +75,12 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
 def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     assert data_fingerprint("tiny", None) is None
-    with pytest.raises(UserError, match=r"There is no folder .*mine: name that of a data set with --data\.$"):
+    with pytest.raises(UserError, match=r"There is no folder .*mine: name that of a data set with --data \(make: DATA=\)\.$"):
         data_fingerprint("tiny", tmp_path / "mine")
 
 
 def test_an_export_is_to_be_imported(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"\(dataset\.json is missing\): name another with --data\.$"):
+    with pytest.raises(UserError, match=r"\(dataset\.json is missing\): name another with --data \(make: DATA=\)\.$"):
         data_fingerprint("tiny", tmp_path)
     (tmp_path / "images").mkdir()
     with pytest.raises(UserError, match=rf"import it: python -m experiments data import {tmp_path} --out FOLDER "):

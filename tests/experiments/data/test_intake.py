@@ -247,5 +247,5 @@ def test_incomplete_groups_are_left_out_on_request(
     change_coco(lambda content: (content["images"].pop(0), content["annotations"].pop(0)))
     description = bring(coco_source, drop_incomplete=True)
     assert sum(split["groups"] for split in description["splits"].values()) == 5
-    assert "Groups that lack views, left out: 1." in description["notes"]
+    assert "Groups that lack views, left out of these: 1." in description["notes"]
     assert not list((tmp_path / "out" / "images").glob("S1_*"))

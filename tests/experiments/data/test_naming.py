@@ -71,7 +71,7 @@ def test_groups_that_lack_a_view_are_all_told_or_left_out() -> None:
     assert ([shot.name for shot in shots[0]], problems, notes) == (
         ["S1_1"],
         [],
-        ["Groups that lack views, left out: 2."],
+        ["Groups that lack views, left out of these: 2."],
     )
 
 
