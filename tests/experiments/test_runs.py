@@ -75,7 +75,9 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
 def test_data_that_is_not_made_yet_has_no_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     assert data_fingerprint("tiny", None) is None
-    with pytest.raises(UserError, match=r"There is no folder .*mine: name that of a data set with --data \(make: DATA=\)\.$"):
+    with pytest.raises(
+        UserError, match=r"There is no folder .*mine: name that of a data set with --data \(make: DATA=\)\.$"
+    ):
         data_fingerprint("tiny", tmp_path / "mine")
 
 
