@@ -343,11 +343,11 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
         raise UserError(f"{missing}; {there}. One in a database needs --storage.")
     url = known_url(root / study, begun.storage if begun else None, storage)
     shown = hidden(url)  # refuses an address that is none, or that shows its password
-    if is_missing(url) and begun is not None:
+    if is_missing(url):
+        if begun is None:
+            raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
         raise UserError(
             f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table --study "
             f"{study}` tells what they say."
         )
-    if is_missing(url):
-        raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
     return Ledger(name=study, url=url)

@@ -204,9 +204,8 @@ def _train(run: _Run, harness: Clock) -> Record:
     try:
         done = first_rank(lambda: completed_record(run.folder, run.identity))
     except UserError:
-        load_config(
-            run.config, run.delta
-        )  # a setting that does not exist is the nearer reason for another run's folder
+        # A setting that does not exist is the nearer reason for another run's folder.
+        load_config(run.config, run.delta)
         raise
     if done is not None:
         return done
