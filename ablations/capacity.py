@@ -94,7 +94,7 @@ def choose_workers(
     margin = ", doubled since it holds arms not measured yet" if new else ""
     reason = (
         f"{limits['jobs']} jobs wait, {machine.cores} cores are enough for {limits['cores']}, and {free} GiB of free memory for "
-        f"{limits['memory']} (highest peak of {len(arms)} arm(s): {peak / 1024:.2f} GiB{margin})"
+        f"{limits['memory']} (highest peak of {len(arms)} trained: {peak / 1024:.2f} GiB{margin})"
     )
     return Choice(workers, reason)
 
@@ -113,6 +113,34 @@ def this_machine(gpus: Sequence[str]) -> Machine:
         known = [cards[name] for name in chosen if name in cards]
         return Machine(cores, True, tuple(known) if len(known) == len(chosen) else None)
     return Machine(cores, False, free_main_memory())
+
+
+def check_cards(gpus: Sequence[str]) -> None:
+    """Refuse cards that this machine lacks: PyTorch would train on its processor, and say nothing.
+
+    Args:
+        gpus: numbers as the driver counts them, or UUIDs, of which only is asked that there be any card.
+
+    Raises:
+        UserError: see above.
+    """
+    if not gpus:
+        return
+    cards = free_card_memory()
+    if not cards:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError(
+                f"--gpus names {','.join(gpus)}, but PyTorch finds no GPU on this machine: leave it out to train on the CPU "
+                "(make: GPUS=)."
+            )
+    missing = [name for name in gpus if cards and name.isdigit() and name not in cards]
+    if missing:
+        raise UserError(
+            f"--gpus names {','.join(missing)}, but this machine has {', '.join(sorted(cards))} (see nvidia-smi): give these "
+            "numbers (make: GPUS=)."
+        )
 
 
 def free_card_memory() -> dict[str, float]:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ablations import listing
 from ablations import plan as planning
-from ablations.capacity import choose_workers, parse_workers, this_machine
+from ablations.capacity import check_cards, choose_workers, parse_workers, this_machine
 from ablations.designs import DESIGNS
 from ablations.detail import arm_as_plain, print_arm
 from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, unknown
@@ -166,6 +166,7 @@ def run(
         trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
     )  # fmt: skip
     count, cards = parse_workers(workers), cards_in(gpus)
+    check_cards(cards)
     chosen_trackers()  # before a study is begun: a name that is none would fail each of its arms
     console = _console()
     budget_mb = parse_budget(memory_budget) if memory_budget else None
@@ -215,6 +216,7 @@ def worker(
     """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
     chosen_trackers()
     root, cards = _root(runs_root), cards_in(gpus)
+    check_cards(cards)
     ledger = _ledger(study, root, storage)
     console = _console()
     begun = ledger.header()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ablations import capacity
-from ablations.capacity import Machine, choose_workers, parse_workers, this_machine
+from ablations.capacity import Machine, check_cards, choose_workers, parse_workers, this_machine
 from experiments.errors import UserError
 from experiments.records import Record
 from tests.ablations.conftest import make_record
@@ -23,7 +23,7 @@ def test_memory_is_dealt_out_by_the_highest_peak() -> None:
     choice = choose_workers([arm(2), arm(3)], [{}], machine, jobs=99)
     assert choice.workers == 5
     assert "20.0 GiB of free memory for 5" in choice.reason
-    assert "highest peak of 2 arm(s): 3.00 GiB" in choice.reason
+    assert "highest peak of 2 trained: 3.00 GiB" in choice.reason
 
 
 def test_arms_that_nothing_is_known_of_need_twice_that() -> None:
@@ -73,6 +73,22 @@ def test_the_cards_that_workers_are_dealt_to_count(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(capacity, "free_main_memory", lambda: (5.0,))
     assert this_machine([]).free_mb == (5.0,)
     assert not this_machine([]).gpu
+
+
+def test_cards_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "free_card_memory", lambda: {"0": 10.0, "1": 20.0})
+    check_cards(["1", "0", "GPU-8f6f2a3c-1"])
+    with pytest.raises(UserError, match=r"--gpus names 2,7, but this machine has 0, 1 \(see nvidia-smi\)"):
+        check_cards(["0", "2", "7"])
+    monkeypatch.setattr(capacity, "free_card_memory", dict)
+    check_cards([])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    check_cards(["0"])  # a card without the driver's program
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(
+        UserError, match=r"--gpus names 0, but PyTorch finds no GPU .* leave it out to train on the CPU"
+    ):
+        check_cards(["0"])
 
 
 def test_the_command_lines_number() -> None:
