@@ -1,5 +1,7 @@
 # The laboratory's commands; `make help` lists them, and the variables that they take.
 .DEFAULT_GOAL := help
+.DEFAULT:
+	@echo "Error: There is no target $@; \`make help\` lists them." >&2; exit 2
 SHELL := /bin/bash
 
 ## Interpreter that .venv is made with, or its version: 3.11 or 3.12
@@ -52,11 +54,11 @@ endif
 $(foreach name,CONTROL QUICK,$(if $(filter-out 0 1,$($(name))),$(error $(name) is $($(name)): give 1 for yes, 0 or nothing for no)))
 SUITE := $(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 export STORAGE TRACK
-OPTIONS := --scale $(SCALE) --seeds $(SEEDS) --workers $(WORKERS) $(if $(GPUS),--gpus $(GPUS)) $(if $(DATA),--data "$(DATA)") \
-	$(if $(STUDY),--study "$(STUDY)") --on-fail $(ON_FAIL) $(if $(MEMORY_BUDGET),--memory-budget $(MEMORY_BUDGET))
+OPTIONS := --scale "$(SCALE)" --seeds "$(SEEDS)" --workers "$(WORKERS)" $(if $(GPUS),--gpus "$(GPUS)") $(if $(DATA),--data "$(DATA)") \
+	$(if $(STUDY),--study "$(STUDY)") --on-fail "$(ON_FAIL)" $(if $(MEMORY_BUDGET),--memory-budget "$(MEMORY_BUDGET)")
 FIND_UV := uv=$$(command -v uv || true); if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi
 DESIGN := $(OPTIONS) $(if $(filter 1,$(CONTROL)),--control)
-SEARCH := --design optuna --objective $(OBJECTIVE) --trials $(TRIALS) $(OPTIONS)
+SEARCH := --design optuna --objective "$(OBJECTIVE)" --trials "$(TRIALS)" $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 FURTHER := banded tall_anchors bfloat16 float32 fault_ema fault_softmax fault_untrained fault_pooling faults
 ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
@@ -120,13 +122,13 @@ sync: $(READY) ## Upload the W&B runs that were kept offline, all or those of ST
 	@$(RUN) -m analysis sync $(if $(STUDY),--study "$(STUDY)")
 
 data: $(READY) ## Render the synthetic data set of SCALE into data/SCALE
-	@$(RUN) -m experiments data make --preset $(SCALE)
+	@$(RUN) -m experiments data make --preset "$(SCALE)"
 
 notebooks: $(READY) ## Open the notebooks in Jupyter Lab, on this machine alone
 	@$(if $(DATA),DATA="$(abspath $(DATA))") $(VENV)/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks
 
 bench: $(READY) ## Measure time and memory, each ratio beside its goal; QUICK=1 at toy size, ONLY=fusion,step
-	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(filter 1,$(QUICK)),--quick)
+	@$(RUN) -m experiments.benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(filter 1,$(QUICK)),--quick)
 
 test: $(READY) ## Run the test suite
 	@$(SUITE)

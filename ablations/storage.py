@@ -48,7 +48,12 @@ def open_storage(url: str, *, grace: float, on_stale: Callable[[optuna.Study, Fr
                 url, options, heartbeat_interval=beats(grace)[0], grace_period=beats(grace)[1],
                 heartbeat_stale_trial_callback=on_stale,
             )  # fmt: skip
-    except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
+    except ImportError as error:
+        raise UserError(
+            f"The storage {shown} needs a database driver that is not installed ({error}): give an address "
+            "that begins with postgresql:// or sqlite://."
+        ) from None
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         said = str(error.__cause__ or error).strip().splitlines()[0]
         raise UserError(
             f"The storage {shown} cannot be opened ({said}): is the server running, and its address right?"

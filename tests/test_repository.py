@@ -23,7 +23,7 @@ def test_there_is_a_make_target_for_every_factor() -> None:
     said = subprocess.run(
         ["make", "-n", "ablation-banded"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert "run --design alone --factors banded --scale cpu" in said
+    assert "run --design alone --factors banded --scale " in said
 
 
 def make(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -61,10 +61,21 @@ def test_a_study_of_two_words_reaches_the_program_as_one() -> None:
     assert '--study "my study" ' in make("ablation-focal", "STUDY=my study").stdout
 
 
-def test_a_target_of_no_factor_names_the_factors() -> None:
-    done = subprocess.run(["make", "ablation-focl"], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_an_empty_variable_reaches_the_program_as_one_that_is_empty() -> None:
+    assert '--scale "" --seeds "" --workers ""' in make("noise", "SCALE=", "SEEDS=", "WORKERS=").stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("ablation-focl", "Error: There is no factor focl; the factors are focal anchors "),
+        ("ablate", "Error: There is no target ablate; `make help` lists them."),
+    ],
+)
+def test_a_target_that_does_not_exist_is_told_in_a_sentence(target: str, told: str) -> None:
+    done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: There is no factor focl; the factors are focal anchors ")
+    assert done.stderr.startswith(told)
 
 
 def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:

@@ -39,6 +39,14 @@ def test_a_storage_that_cannot_be_opened_is_one_sentence_without_the_password(ur
     assert "\n" not in str(caught.value)
 
 
+def test_a_storage_without_its_driver_is_told_what_there_is() -> None:
+    with pytest.raises(
+        UserError,
+        match=r"mysql://a:\*\*\*@c/d needs a database driver that is not installed .* give an address that begins with postgresql://",
+    ):
+        Ledger(name="s", url="mysql://a:secret@c/d")
+
+
 def test_a_storage_out_of_reach_is_waited_for() -> None:
     calls = []
 
