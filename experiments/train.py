@@ -119,6 +119,9 @@ def train_run(
             f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study (make: STUDY=)."
         )
     tracking = Tracking(chosen_trackers(), group=study, sampled=sampled)
+    load_config(
+        config, delta or {}
+    )  # what is wrong there is told before data are rendered, or another run's folder is met
     harness = Clock()
     join(launcher)
     with harness.paused():
@@ -201,12 +204,7 @@ class _Run:
 
 def _train(run: _Run, harness: Clock) -> Record:
     """Train a run, after the burn-in that it continues from, unless it is completed."""
-    try:
-        done = first_rank(lambda: completed_record(run.folder, run.identity))
-    except UserError:
-        # A setting that does not exist is the nearer reason for another run's folder.
-        load_config(run.config, run.delta)
-        raise
+    done = first_rank(lambda: completed_record(run.folder, run.identity))
     if done is not None:
         return done
     settings = load_config(run.config, run.delta)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from experiments.data.survey import LABELLED, UNLABELLED
 from experiments.goals import TARGETS_NAME, plan_goals, read_goals
 from experiments.interrupts import sigterm_as_interrupt
 from experiments.paths import data_root, runs_root
@@ -81,8 +82,9 @@ def import_(
         _tell(f"Note: {note}")
     _describe(folder, description)
     if labelled < 1 and unlabelled is None:
+        shown, hidden = (description["splits"][split]["groups"] for split in (LABELLED, UNLABELLED))
         _tell(
-            f"Training sees the labels of {labelled:.0%} of its groups; those of the others are hidden from it, in "
+            f"Training sees the labels of {shown} of its {shown + hidden} groups; those of the others are hidden from it, in "
             f"train_unlabeled_truth.json (--labelled)."
         )
     guessed = [] if plan_goals(description["classes"]).hard else read_goals(folder, description["classes"]).hard

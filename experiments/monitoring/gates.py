@@ -168,10 +168,14 @@ def _validation(record: Record, fits: Callable[[int], bool]) -> Validation | Non
     return min(found, key=lambda v: v.iteration, default=None)
 
 
+def _iterations(due: _Due) -> str:
+    return "1 iteration" if due.milestone == 1 else f"{due.milestone} iterations"
+
+
 def _stability(due: _Due, seen: Evidence) -> Gate:
     found = variation(seen.losses[: due.milestone])
     if found is None:
-        return due.absent(f"{due.milestone} iteration(s) are too few to tell how the loss varies")
+        return due.absent(f"how the loss varies cannot be told from {_iterations(due)}")
     says = f"the loss varies by {found:.1%} over the first {due.milestone} iterations (goal: below {STEADY:.0%})"
     return due.judge(found < STEADY, says, loss_cv=found)
 
@@ -186,7 +190,7 @@ def _kept_ratio(due: _Due, seen: Evidence) -> Gate:
         return due.absent("the run is supervised: it has no pseudo-labels")
     middle = due.milestone // 2
     if middle == 0:
-        return due.absent(f"{due.milestone} iteration(s) are too few to tell whether it rises")
+        return due.absent(f"whether it rises cannot be told from {_iterations(due)}")
     parts = (slice(0, middle), slice(middle, due.milestone))
     first, then = (kept_ratio(seen.kept[part], seen.given[part]) or 0.0 for part in parts)
     says = f"the teacher keeps {then:.1%} of its boxes, after {first:.1%} (iterations {middle + 1} to {due.milestone}, and before)"

@@ -41,7 +41,7 @@ def test_hard_classes_that_are_guessed_are_told(coco_source: Path, tmp_path: Pat
         path.write_text(path.read_text().replace("Chipped", "Dent"))
     out = tmp_path / "mine"
     lines = call("import", str(coco_source), "--out", str(out), *BY).splitlines()
-    assert lines[-3].startswith("Training sees the labels of 60% of its groups; those of the others are hidden from it")
+    assert lines[-3].startswith("Training sees the labels of 2 of its 4 groups; those of the others are hidden from it")
     assert lines[-2] == f"Hard classes guessed: Rust, Dent (fewest boxes); edit {out / 'targets.toml'}."
 
 
