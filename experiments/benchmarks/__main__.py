@@ -10,6 +10,7 @@ import argparse
 import importlib
 import json
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +35,11 @@ def main() -> None:
     unknown = [name for name in chosen if name not in PARTS]
     if unknown or not chosen:
         parser.error(f"there is no part {', '.join(unknown) or 'named'}: give some of {', '.join(PARTS)}")
-    run(chosen, quick=options.quick, out=options.out, console=_console())
+    try:
+        run(chosen, quick=options.quick, out=options.out, console=_console())
+    except KeyboardInterrupt:
+        print(f"Stopped; the parts that were done lie in {options.out}.", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def run(parts: list[str], *, quick: bool, out: Path, console: Console) -> list[Findings]:

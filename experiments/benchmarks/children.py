@@ -5,6 +5,7 @@ A process that ran one case keeps its memory and its warm caches to itself, so t
 
 import ctypes
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -90,7 +91,8 @@ def _import() -> None:
 
 
 def _begin() -> None:
-    """Should memory run short, this process is to go, and no other."""
+    """Should memory run short, this process is to go, and no other; Ctrl-C ends it without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if _RISK.exists():
         _RISK.write_text("1000")
 

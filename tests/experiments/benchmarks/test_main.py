@@ -2,15 +2,12 @@
 
 import importlib
 import inspect
-import io
 import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
-
 from experiments.benchmarks import __main__ as bench
 from experiments.benchmarks.figures import Findings
 
@@ -21,7 +18,9 @@ def test_every_part_can_be_measured_quickly(part: str) -> None:
     assert list(inspect.signature(measure).parameters) == ["quick"]
 
 
-def test_figures_are_written_as_parts_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_are_written_as_parts_end_and_a_stop_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def measure(*, quick: bool) -> Findings:
         findings = Findings("step")
         findings.ratio("speed", 8.0, goal=7)
@@ -33,8 +32,11 @@ def test_figures_are_written_as_parts_end(tmp_path: Path, monkeypatch: pytest.Mo
     parts = {"step": SimpleNamespace(measure=measure), "growth": SimpleNamespace(measure=fail)}
     monkeypatch.setattr(bench.importlib, "import_module", lambda name: parts[name.rpartition(".")[2]])
     monkeypatch.setattr(bench, "_machine", lambda: {"device": "none", "load": 0.0})
-    with pytest.raises(KeyboardInterrupt):
-        bench.run(["step", "growth"], quick=True, out=tmp_path, console=Console(file=io.StringIO()))
+    monkeypatch.setattr(sys, "argv", ["bench", "--only", "step,growth", "--quick", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == f"Stopped; the parts that were done lie in {tmp_path}.\n"
     written = json.loads((tmp_path / "step.json").read_text())
     assert written["parts"][0]["ratios"][0]["verdict"] == "met"
     assert not (tmp_path / "growth.json").exists()
