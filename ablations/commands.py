@@ -34,7 +34,7 @@ from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
 from experiments.runs import data_folder
-from experiments.studies import read_study
+from experiments.studies import STUDY_NAME, read_study
 from experiments.tracking.choice import chosen_trackers
 
 
@@ -339,7 +339,8 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
     """The ledger of a study that was begun."""
     begun = read_study(root / study) if study else None
     if begun is None and not storage:
-        known = sorted(path.parent.name for path in root.glob(f"*/{LEDGER_NAME}"))
+        begun_here = (path.parent for path in root.glob(f"*/{LEDGER_NAME}"))
+        known = sorted(folder.name for folder in begun_here if (folder / STUDY_NAME).exists())
         there = f"the studies there are {', '.join(known)}" if known else "there is none yet"
         missing = f"There is no study {study!r} in {root}" if study else f"Which study of {root}? Name it with --study"
         raise UserError(f"{missing}; {there}. One in a database needs --storage.")

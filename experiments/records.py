@@ -253,7 +253,8 @@ def read_record(folder: Path) -> Record:
     except (ValidationError, ValueError, OSError) as error:
         first = str(error).splitlines()[:3]
         raise UserError(
-            f"{path} is not a readable record ({' '.join(first)}); delete it to train the run again."
+            f"{path} is not a readable record ({' '.join(first)}); delete it and give the same command: the "
+            "record is taken from the study's ledger, or the run trained again where that has none."
         ) from None
 
 

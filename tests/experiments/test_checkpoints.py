@@ -110,7 +110,9 @@ def test_a_record_cut_short_is_named_and_deleting_it_begins_the_run_anew(
 ) -> None:
     folder = interrupted(tiny_data, runs, "cut", 2, monkeypatch)
     cut(folder / "record.json")
-    with pytest.raises(UserError, match=r"cut-seed0/record\.json is not a readable record .*; delete it to train"):
+    with pytest.raises(
+        UserError, match=r"cut-seed0/record\.json is not a readable record .*; delete it and give the same command"
+    ):
         run(tiny_data, runs, arm="cut")
     (folder / "record.json").unlink()
     record = run(tiny_data, runs, arm="cut")

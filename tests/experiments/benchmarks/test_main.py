@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from experiments.benchmarks import __main__ as bench
 from experiments.benchmarks.figures import Findings
 
