@@ -13,21 +13,24 @@ from mmdet.structures.bbox import bbox2roi, bbox_project
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from models.batched import batched
 from models.mvvit import MVViT
 from models.precision import Precision, check_precision, computing_in
 
 
 @MODELS.register_module()
 class MultiViewSoftTeacher(SoftTeacher):
-    """mmdet's Soft Teacher with five differences.
+    """mmdet's Soft Teacher with six differences.
 
     - The teacher starts as a copy of the student, buffers included, and stays in evaluation mode.
     - A batch without unlabelled groups is a supervised step (the burn-in, and supervised controls).
     - A mirrored group lists its views in mirrored order, so teacher and student views are matched by image id.
     - How many boxes the teacher gives, and how many each threshold keeps, is logged (boxes per view, not losses).
     - Student and teacher train in a precision of choice.
+    - Their heads work on all views at once, with the same results, :mod:`models.batched`.
 
     Args:
+        detector: config of student and teacher.
         precision: of the features in :meth:`loss`, :mod:`models.precision`. Weights are float32, and so is prediction: scores are
             those of the weights, whatever they were trained in.
         options: of the library's class.
@@ -36,9 +39,9 @@ class MultiViewSoftTeacher(SoftTeacher):
         ValueError: there is no such precision.
     """
 
-    def __init__(self, *, precision: Precision = "float32", **options: Any) -> None:
+    def __init__(self, *, detector: Mapping[str, Any], precision: Precision = "float32", **options: Any) -> None:
         check_precision(precision)
-        super().__init__(**options)
+        super().__init__(detector=batched(detector), **options)
         self.precision = precision
 
     def init_weights(self) -> None:

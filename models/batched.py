@@ -1,0 +1,192 @@
+"""mmdet's RPN and box head over all views of a batch at once, where the library goes from view to view.
+
+A step has some dozens of views, and on a GPU each of the many small operations of a view is launched by itself: the processor is
+what such a step waits for. Here anchors, decoding and targets are worked out together, with the library's own coders, assigners,
+samplers and NMS, and the results are the library's bit for bit. Views of different sizes, and options that this project does not
+use, are left to the library's functions.
+
+Shape legend: N views, A anchors of all levels, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from mmdet.models.dense_heads import RPNHead
+from mmdet.models.layers import multiclass_nms
+from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
+from mmdet.models.task_modules.prior_generators import anchor_inside_flags
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import scale_boxes
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+
+def batched(detector: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a two-stage detector with the heads of this module in place of those of the library that they stand for."""
+    changed: dict[str, Any] = deepcopy(dict(detector))
+    for head, ours in ((changed["rpn_head"], BatchedRPNHead), (changed["roi_head"]["bbox_head"], BatchedBBoxHead)):
+        if head["type"] == ours.__base__.__name__:
+            head["type"] = ours.__name__
+    return changed
+
+
+def _of_one_size(metas: Sequence[Mapping[str, Any]], key: str) -> bool:
+    return len({tuple(meta[key][:2]) for meta in metas}) == 1
+
+
+@MODELS.register_module()
+class BatchedRPNHead(RPNHead):
+    """The library's head, but for how anchors, proposals and targets are worked out."""
+
+    def get_anchors(
+        self, featmap_sizes: list[tuple[int, int]], batch_img_metas: list[dict[str, Any]], device: Any = "cuda"
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+        """As the library has it; which anchors lie inside is asked once for views of one size."""
+        if not _of_one_size(batch_img_metas, "pad_shape"):
+            return super().get_anchors(featmap_sizes, batch_img_metas, device)
+        anchors, valid = super().get_anchors(featmap_sizes, batch_img_metas[:1], device)
+        return anchors * len(batch_img_metas), valid * len(batch_img_metas)
+
+    def predict_by_feat(
+        self, cls_scores: list[Tensor], bbox_preds: list[Tensor], score_factors: Any = None,
+        batch_img_metas: list[dict[str, Any]] | None = None, cfg: Any = None, rescale: bool = False, with_nms: bool = True,
+    ) -> list[InstanceData]:  # fmt: skip
+        """Proposals of each view; arguments and results are the library's."""
+        assert batch_img_metas is not None
+        if not self.use_sigmoid_cls or not _of_one_size(batch_img_metas, "img_shape"):
+            return super().predict_by_feat(
+                cls_scores, bbox_preds, score_factors, batch_img_metas, cfg, rescale, with_nms
+            )
+        cfg = self.test_cfg if cfg is None else cfg
+        first = cls_scores[0]
+        sizes = [level.shape[-2:] for level in cls_scores]
+        anchors = self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
+        best = [_best(*level, cfg.get("nms_pre", -1)) for level in zip(cls_scores, bbox_preds, anchors, strict=True)]
+        scores, deltas, priors = (torch.cat(parts, dim=1) for parts in zip(*best, strict=True))
+        levels = torch.cat([scores.new_full(part.shape[1:], i, dtype=torch.long) for i, (part, *_) in enumerate(best)])
+        boxes = self.bbox_coder.decode(
+            priors.flatten(0, 1), deltas.flatten(0, 1), max_shape=batch_img_metas[0]["img_shape"]
+        ).unflatten(0, scores.shape)
+        found = [InstanceData(bboxes=boxes[i], scores=scores[i], level_ids=levels) for i in range(len(scores))]
+        if (
+            not rescale and cfg.get("min_bbox_size", -1) >= 0
+        ):  # the library asks each view whether it has boxes that are smaller
+            large = (boxes[..., 2:] - boxes[..., :2] > cfg.min_bbox_size).all(dim=-1)
+            if not large.all():
+                found = [one[fits] for one, fits in zip(found, large, strict=True)]
+            cfg = type(cfg)({**cfg, "min_bbox_size": -1})
+        views = zip(found, batch_img_metas, strict=True)
+        return [self._bbox_post_process(one, cfg, rescale, with_nms, meta) for one, meta in views]
+
+    def get_targets(
+        self, anchor_list: list[list[Tensor]], valid_flag_list: list[list[Tensor]], batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict[str, Any]], batch_gt_instances_ignore: Any = None, unmap_outputs: bool = True,
+        return_sampling_results: bool = False,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """Targets of all anchors, level by level; arguments and results are the library's."""
+        count, levels = len(batch_img_metas), [len(level) for level in anchor_list[0]]
+        anchors, valid = torch.cat(anchor_list[0]), torch.cat(valid_flag_list[0])
+        same = all(flags is valid_flag_list[0] for flags in valid_flag_list)  # as `get_anchors` gives them
+        if (
+            not same or self.reg_decoded_bbox or return_sampling_results or not _of_one_size(batch_img_metas, "img_shape")
+            or not anchor_inside_flags(anchors, valid, batch_img_metas[0]["img_shape"][:2], self.train_cfg["allowed_border"]).all()
+        ):  # fmt: skip
+            return super().get_targets(
+                anchor_list, valid_flag_list, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore,
+                unmap_outputs, return_sampling_results,
+            )  # fmt: skip
+        priors = InstanceData(priors=anchors)
+        ignored = batch_gt_instances_ignore or [None] * count
+        sampled = [
+            self.sampler.sample(self.assigner.assign(priors, truth, ignore), priors, truth)
+            for truth, ignore in zip(batch_gt_instances, ignored, strict=True)
+        ]
+        positive = torch.cat([one.pos_inds + i * len(anchors) for i, one in enumerate(sampled)])
+        negative = torch.cat([one.neg_inds + i * len(anchors) for i, one in enumerate(sampled)])
+        labels = anchors.new_full((count * len(anchors),), self.num_classes, dtype=torch.long)
+        label_weights = anchors.new_zeros(len(labels))
+        targets, weights = anchors.new_zeros(len(labels), 4), anchors.new_zeros(len(labels), 4)
+        if len(positive):
+            given = self.train_cfg["pos_weight"]
+            targets[positive] = self.bbox_coder.encode(
+                torch.cat([one.pos_priors for one in sampled]), torch.cat([one.pos_gt_bboxes for one in sampled])
+            )
+            weights[positive] = 1.0
+            labels[positive] = torch.cat([one.pos_gt_labels for one in sampled])
+            label_weights[positive] = 1.0 if given <= 0 else given
+        label_weights[negative] = 1.0
+        self._raw_positive_infos.update(sampling_results=sampled)
+        by_level = [
+            list(values.unflatten(0, (count, -1)).split(levels, dim=1))
+            for values in (labels, label_weights, targets, weights)
+        ]
+        return (*by_level, sum(one.avg_factor for one in sampled))
+
+
+def _best(logits: Tensor, deltas: Tensor, priors: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores (N, n), deltas (N, n, 4) and anchors (N, n, 4) of a level's best anchors, sorted if there are more than ``most``."""
+    scores = logits.detach().permute(0, 2, 3, 1).flatten(1).sigmoid()
+    deltas = deltas.detach().permute(0, 2, 3, 1).reshape(*scores.shape, 4)
+    if not 0 < most < scores.shape[1]:
+        return scores, deltas, priors.expand(len(scores), -1, -1)
+    ranked, order = scores.sort(dim=1, descending=True)
+    order = order[:, :most]
+    return ranked[:, :most], deltas.gather(1, order[..., None].expand(-1, -1, 4)), priors[order]
+
+
+@MODELS.register_module()
+class BatchedBBoxHead(Shared2FCBBoxHead):
+    """The library's head, but for how predictions and targets are worked out."""
+
+    def predict_by_feat(
+        self, rois: Sequence[Tensor], cls_scores: Sequence[Tensor], bbox_preds: Sequence[Tensor],
+        batch_img_metas: list[dict[str, Any]], rcnn_test_cfg: Any = None, rescale: bool = False,
+    ) -> list[InstanceData]:  # fmt: skip
+        """Boxes of each view; arguments and results are the library's."""
+        counts = [len(one) for one in rois]
+        if not all(counts) or not self.with_reg or not _of_one_size(batch_img_metas, "img_shape"):
+            return super().predict_by_feat(rois, cls_scores, bbox_preds, batch_img_metas, rcnn_test_cfg, rescale)
+        logits, each = torch.cat(list(cls_scores)), 1 if self.reg_class_agnostic else self.num_classes
+        scores = self.loss_cls.get_activation(logits) if self.custom_cls_channels else logits.softmax(dim=-1)
+        boxes = self.bbox_coder.decode(
+            torch.cat(list(rois))[:, 1:].repeat_interleave(each, dim=0), torch.cat(list(bbox_preds)).view(-1, 4),
+            max_shape=batch_img_metas[0]["img_shape"],
+        )  # fmt: skip
+        views = zip(boxes.view(len(scores), -1).split(counts), scores.split(counts), batch_img_metas, strict=True)
+        return [_found(*view, cfg=rcnn_test_cfg, rescale=rescale) for view in views]
+
+    def get_targets(self, sampling_results: list[Any], rcnn_train_cfg: Any, concat: bool = True) -> tuple[Tensor, ...]:
+        """Targets of all sampled boxes; arguments and results are the library's."""
+        if not concat or self.reg_decoded_bbox:
+            targets: tuple[Tensor, ...] = super().get_targets(sampling_results, rcnn_train_cfg, concat)
+            return targets
+        priors = torch.cat([one.pos_priors for one in sampling_results])
+        rows: list[int] = []  # of the positive ones, which come first in each view
+        total = 0
+        for one in sampling_results:
+            rows += range(total, total + len(one.pos_priors))
+            total += len(one.pos_priors) + len(one.neg_priors)
+        labels = priors.new_full((total,), self.num_classes, dtype=torch.long)
+        label_weights = priors.new_ones(total)
+        targets_, weights = priors.new_zeros(total, 4), priors.new_zeros(total, 4)
+        if rows:
+            positive = torch.tensor(rows, device=priors.device)
+            labels[positive] = torch.cat([one.pos_gt_labels for one in sampling_results])
+            label_weights[positive] = 1.0 if rcnn_train_cfg.pos_weight <= 0 else rcnn_train_cfg.pos_weight
+            truth = torch.cat([one.pos_gt_bboxes for one in sampling_results])
+            targets_[positive] = self.bbox_coder.encode(priors, truth)
+            weights[positive] = 1.0
+        return labels, label_weights, targets_, weights
+
+
+def _found(boxes: Tensor, scores: Tensor, meta: Mapping[str, Any], *, cfg: Any, rescale: bool) -> InstanceData:
+    """The boxes (n, 4 C) of a view and their scores as they are, or, with a ``cfg``, what NMS leaves of them."""
+    if rescale:
+        factors = [1 / factor for factor in meta["scale_factor"]]
+        boxes = scale_boxes(boxes.view(-1, 4), factors).view(len(boxes), -1)
+    if cfg is None:
+        return InstanceData(bboxes=boxes, scores=scores)
+    kept, labels = multiclass_nms(boxes, scores, cfg.score_thr, cfg.nms, cfg.max_per_img, box_dim=4)
+    return InstanceData(bboxes=kept[:, :-1], scores=kept[:, -1], labels=labels)

@@ -1,0 +1,242 @@
+"""Heads over all views at once give what the library's heads give, bit for bit."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from models.batched import BatchedBBoxHead, BatchedRPNHead, batched
+
+Build = Callable[..., Any]
+
+SIZE = (64, 96)  # of the views, px; levels of stride 4 and 8
+WHOLE = {"img_shape": SIZE, "pad_shape": SIZE, "scale_factor": (0.5, 2.0)}
+NARROW = {"img_shape": (64, 80), "pad_shape": (64, 80), "scale_factor": (1.0, 1.0)}
+
+
+class Count(TorchDispatchMode):
+    """How many operations are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.operations += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def detector() -> Any:
+    """The config of the detector at scale tiny."""
+    from experiments.config import load_config
+
+    return load_config("tiny").model.detector
+
+
+def rpn_heads(detector: Any, **train: Any) -> tuple[Any, BatchedRPNHead]:
+    """The library's head, and ours."""
+    config = {
+        **detector.rpn_head, "in_channels": 4, "feat_channels": 4, "train_cfg": ConfigDict({**detector.train_cfg.rpn, **train}),
+        "test_cfg": detector.test_cfg.rpn, "anchor_generator": {**detector.rpn_head.anchor_generator, "strides": [4, 8]},
+    }  # fmt: skip
+    theirs, ours = MODELS.build(config), MODELS.build({**config, "type": "BatchedRPNHead"})
+    assert type(theirs).__name__ == "RPNHead"
+    assert isinstance(ours, BatchedRPNHead)
+    return theirs, ours
+
+
+def outputs(head: Any, views: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Made-up logits and deltas of two levels."""
+    draw = torch.Generator().manual_seed(1)
+    anchors = head.num_base_priors
+    maps = [(SIZE[0] // stride, SIZE[1] // stride) for stride in (4, 8)]
+    return (
+        [torch.randn(views, anchors, *size, generator=draw) for size in maps],
+        [0.5 * torch.randn(views, 4 * anchors, *size, generator=draw) for size in maps],
+    )
+
+
+def truth(*boxes: Sequence[float]) -> InstanceData:
+    """Boxes of a view as the RPN has them, for which all classes are one."""
+    return InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), labels=torch.zeros(len(boxes), dtype=torch.long)
+    )
+
+
+TRUTH = [
+    truth((4, 4, 20, 40), (50, 8, 60, 30)), truth(), truth((0, 0, 96, 64), (30, 30, 40, 60), (31, 30, 44, 60)),
+]  # fmt: skip
+
+
+def same(one: Any, other: Any) -> None:
+    """Compare what heads give: nested sequences of tensors, figures and instances."""
+    if isinstance(one, InstanceData):
+        assert set(one.keys()) == set(other.keys())
+        for key in one.keys():  # noqa: SIM118  it is no mapping
+            same(one[key], other[key])
+    elif isinstance(one, Tensor):
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            same(left, right)
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize("metas", [[WHOLE] * 3, [WHOLE, NARROW, WHOLE]], ids=["one size", "two sizes"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {}, {"nms_pre": 60}, {"nms_pre": 100_000}, {"min_bbox_size": 14}, {"min_bbox_size": 1000}, {"min_bbox_size": -1},
+        {"max_per_img": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_proposals(detector: Any, metas: list[dict[str, Any]], changes: dict[str, Any]) -> None:
+    theirs, ours = rpn_heads(detector)
+    cfg = ConfigDict({**detector.train_cfg.rpn_proposal, **changes})
+    made = outputs(theirs, 3)
+    expected = theirs.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg)
+    same(ours.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg), expected)
+    least, most = {"max_per_img": (7, 7), "min_bbox_size": (0, 999)}.get(next(iter(changes), ""), (8, 999))
+    assert least <= len(expected[0]) <= most
+
+
+def test_proposals_in_px_of_the_stored_image(detector: Any) -> None:
+    theirs, ours = rpn_heads(detector)
+    made, metas = outputs(theirs, 2), [WHOLE] * 2
+    same(
+        ours.predict_by_feat(*made, batch_img_metas=metas, rescale=True),
+        theirs.predict_by_feat(*made, batch_img_metas=metas, rescale=True),
+    )
+
+
+@pytest.mark.parametrize("metas", [[WHOLE] * 3, [WHOLE, NARROW, WHOLE]], ids=["one size", "two sizes"])
+@pytest.mark.parametrize("train", [{}, {"allowed_border": 0}, {"pos_weight": 2.0}], ids=str)
+def test_losses_and_targets_of_the_rpn(detector: Any, metas: list[dict[str, Any]], train: dict[str, Any]) -> None:
+    losses, targets = [], []
+    for head in rpn_heads(detector, **train):
+        made = outputs(head, 3)
+        torch.manual_seed(5)  # of the samplers
+        anchors = head.get_anchors([level.shape[-2:] for level in made[0]], metas, "cpu")
+        targets.append((*anchors, head.get_targets(*anchors, TRUTH, metas)))
+        torch.manual_seed(6)
+        losses.append(head.loss_by_feat(*made, TRUTH, metas))
+    same(targets[1], targets[0])
+    assert losses[1].keys() == losses[0].keys()
+    for name in losses[0]:
+        same(losses[1][name], losses[0][name])
+    assert sum(int((labels == 0).sum()) for labels in targets[0][2][0]) > 0  # class 0 is an object
+
+
+def test_views_without_boxes_have_no_targets(detector: Any) -> None:
+    theirs, ours = rpn_heads(detector)
+    found = []
+    for head in (theirs, ours):
+        torch.manual_seed(5)
+        anchors = head.get_anchors([(16, 24), (8, 12)], [WHOLE] * 2, "cpu")
+        found.append(head.get_targets(*anchors, [truth(), truth()], [WHOLE] * 2))
+    same(found[1], found[0])
+    assert all(weights.sum() == 0 for weights in found[1][3])
+
+
+def box_heads(detector: Any, **changes: Any) -> tuple[Any, BatchedBBoxHead]:
+    """The library's head, and ours, of two channels."""
+    config = {**detector.roi_head.bbox_head, "in_channels": 2, "fc_out_channels": 8, "roi_feat_size": 1, **changes}
+    theirs, ours = MODELS.build(config), MODELS.build({**config, "type": "BatchedBBoxHead"})
+    assert type(theirs).__name__ == "Shared2FCBBoxHead"
+    assert isinstance(ours, BatchedBBoxHead)
+    return theirs, ours
+
+
+def predictions(head: Any, counts: Sequence[int]) -> tuple[Any, ...]:
+    """Made-up RoIs, logits and deltas of views."""
+    draw = torch.Generator().manual_seed(2)
+    corners = 60 * torch.rand(sum(counts), 2, generator=draw)
+    boxes = torch.cat([corners, corners + 4 + 30 * torch.rand(sum(counts), 2, generator=draw)], dim=1)
+    rois = bbox2roi(list(boxes.split(list(counts))))
+    logits = 2 * torch.randn(len(boxes), head.fc_cls.out_features, generator=draw)
+    deltas = torch.randn(len(boxes), head.fc_reg.out_features, generator=draw)
+    return tuple(values.split(list(counts)) for values in (rois, logits, deltas))
+
+
+@pytest.mark.parametrize("metas", [[WHOLE] * 3, [WHOLE, NARROW, WHOLE]], ids=["one size", "two sizes"])
+@pytest.mark.parametrize("counts", [(40, 1, 17), (12, 0, 5)], ids=str)
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("nms", [False, True])
+def test_predicted_boxes(
+    detector: Any, metas: list[dict[str, Any]], counts: tuple[int, ...], rescale: bool, nms: bool
+) -> None:
+    cfg = detector.test_cfg.rcnn if nms else None
+    for changes in ({}, {"reg_class_agnostic": True}, {"loss_cls": {"type": "CrossEntropyLoss"}}):
+        theirs, ours = box_heads(detector, **changes)
+        made = predictions(theirs, counts)
+        expected = theirs.predict_by_feat(*made, metas, cfg, rescale)
+        same(ours.predict_by_feat(*made, metas, cfg, rescale), expected)
+        assert len(expected[0].scores) > 1
+
+
+@pytest.mark.parametrize("weight", [-1, 3.0])
+@pytest.mark.parametrize("positive", [(3, 0, 5), (0, 0, 0)], ids=str)
+def test_targets_of_sampled_boxes(detector: Any, weight: float, positive: tuple[int, ...]) -> None:
+    draw = torch.Generator().manual_seed(3)
+    sampled = []
+    for many, few in zip((6, 4, 0), positive, strict=True):
+        corners = 40 * torch.rand(many + 2 * few, 2, generator=draw)
+        boxes = torch.cat([corners, corners + 5 + 20 * torch.rand(len(corners), 2, generator=draw)], dim=1)
+        sampled.append(
+            InstanceData(
+                metainfo={
+                    "neg_priors": boxes[:many], "pos_priors": boxes[many : many + few], "pos_gt_bboxes": boxes[many + few :],
+                    "pos_gt_labels": torch.arange(few) % 5,
+                }
+            )
+        )  # fmt: skip
+    theirs, ours = box_heads(detector)
+    cfg = ConfigDict(pos_weight=weight)
+    same(ours.get_targets(sampled, cfg), theirs.get_targets(sampled, cfg))
+    same(ours.get_targets(sampled, cfg, False), theirs.get_targets(sampled, cfg, False))
+
+
+def test_only_the_librarys_own_heads_are_replaced(detector: Any) -> None:
+    changed = batched(detector)
+    assert changed["rpn_head"]["type"] == "BatchedRPNHead"
+    assert changed["roi_head"]["bbox_head"]["type"] == "BatchedBBoxHead"
+    assert detector.rpn_head.type == "RPNHead"
+    other = {"rpn_head": {"type": "GARPNHead"}, "roi_head": {"bbox_head": {"type": "SABLHead"}}}
+    assert batched(other) == other
+
+
+def test_a_step_is_the_librarys_with_a_third_fewer_operations(
+    build_model: Build, tiny_batch: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = build_model().train()
+    monkeypatch.setattr("models.soft_teacher.batched", dict)
+    theirs = build_model().train()
+    theirs.load_state_dict(ours.state_dict())
+    assert type(theirs.student.rpn_head).__name__ == "RPNHead"
+    losses, counts = [], []
+    for model in (theirs, ours):
+        batch = tiny_batch(model)
+        torch.manual_seed(4)
+        with Count() as count:
+            losses.append(model.loss(*batch))
+        counts.append(count.operations)
+        model.parse_losses(losses[-1])[0].backward()
+    assert losses[1].keys() == losses[0].keys()
+    for name in losses[0]:
+        same(losses[1][name], losses[0][name])
+    for (name, mine), other in zip(ours.student.named_parameters(), theirs.student.parameters(), strict=True):
+        if mine.grad is not None:
+            assert torch.equal(mine.grad, other.grad), name
+    assert counts[1] < 0.75 * counts[0]
