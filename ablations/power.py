@@ -134,7 +134,7 @@ def smallest_effect(
 
     weights = [found for name in factors if (found := contrast(arms, factors, name)) is not None]
     if not weights:
-        return unknown("The design compares no arms, so it has no effect to find.")
+        return unknown("Of no factor does the design tell the effect, so it has none to find.")
     spread = noise.spread if noise else None
     if noise is None or spread is None:
         return unknown(f"The spread from run to run is not known yet: measure it with {measured_by}.")

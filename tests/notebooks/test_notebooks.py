@@ -58,6 +58,34 @@ def test_it_runs_without_warnings_and_without_torch(path, kernel, tmp_path):
     assert {file: file.read_bytes() for file in STORED.rglob("*") if file.is_file()} == before
 
 
+@pytest.fixture
+def noise(tmp_path):
+    """One's own study, of the baseline alone."""
+    listed = json.loads((STORED / "fractional-16-all" / "study.json").read_text())
+    runs = [run for run in listed["runs"] if run["arm"] == "baseline"]
+    (tmp_path / "runs" / "noise").mkdir(parents=True)
+    (tmp_path / "runs" / "arms").symlink_to(STORED / "arms")
+    (tmp_path / "runs" / "noise" / "study.json").write_text(json.dumps(listed | {"study": "noise", "runs": runs}))
+
+
+@pytest.mark.parametrize(
+    ("name", "study"),
+    [
+        ("02_one_run", "study-thresholds-tiny"),  # too short to tell how its loss varies
+        ("03_ablation", "study-thresholds-tiny"),  # ratios of nothing
+        ("03_ablation", "noise"),  # no arm to compare
+    ],
+)
+def test_it_runs_over_other_studies_with_one_word_changed(name, study, kernel, noise, tmp_path):
+    notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert first.source.count("fractional-16-all") == 1
+    first.source = first.source.replace("fractional-16-all", study)
+    nbformat.write(notebook, tmp_path / "copy.ipynb")
+    result = NotebookRun(tmp_path / "copy.ipynb", 60).execute()
+    assert result.error is None, result.error.summary + result.error.trace
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 def test_it_is_committed_without_outputs_definitions_and_paths_of_a_machine(path):
     assert [cell.id for cell in code(path) if cell.outputs or cell.execution_count is not None] == []
