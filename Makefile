@@ -79,6 +79,9 @@ setup: $(READY) ## Install everything into .venv (the other commands do it when 
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
 	command -v $(INTERPRETER) >/dev/null || { echo "Error: $(INTERPRETER) is not installed; name another with PYTHON=python3.12 (3.11 or 3.12 is needed)." >&2; exit 2; }; \
+	for python in $(INTERPRETER) $(wildcard $(RUN)); do \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { echo "Error: $$python is $$($$python -V 2>&1), and 3.11 or 3.12 is needed: name another with PYTHON=python3.12, after \`make clean\` if .venv was made with it." >&2; exit 2; }; \
+	done; \
 	test -x $(RUN) || $(INTERPRETER) -m venv $(VENV) || { echo "Error: $(INTERPRETER) cannot make a virtual environment (on Debian: apt-get install python3-venv)." >&2; exit 2; }; \
 	$(FIND_UV); \
 	"$$uv" pip install --python $(RUN) --require-hashes --compile-bytecode -r requirements.lock; \

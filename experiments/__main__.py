@@ -1,5 +1,10 @@
 """``python -m experiments``."""
 
-from experiments.commands import main
+from experiments.outside import not_installed
+
+try:
+    from experiments.commands import main
+except ModuleNotFoundError as error:
+    raise not_installed(error) from None
 
 main()

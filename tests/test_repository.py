@@ -78,6 +78,20 @@ def test_a_target_that_does_not_exist_is_told_in_a_sentence(target: str, told: s
     assert done.stderr.startswith(told)
 
 
+def test_an_interpreter_of_another_version_is_refused_before_an_environment_is_made(tmp_path: Path) -> None:
+    fake = tmp_path / "python3.9"
+    fake.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.9.2\n[ "$1" = -V ]\n')
+    fake.chmod(0o755)
+    done = subprocess.run(
+        ["make", "setup", f"PYTHON={fake}", f"VENV={tmp_path}/venv"], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"Error: {fake} is Python 3.9.2, and 3.11 or 3.12 is needed: name another with PYTHON=python3.12"
+    )
+    assert not (tmp_path / "venv").exists()
+
+
 def test_the_lock_pins_everything_by_hash_and_names_no_index() -> None:
     text = (ROOT / "requirements.lock").read_text()
     blocks = re.split(r"\n(?=\S)", text.strip())
