@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effec
 from ablations.request import DEFAULT_SCALE, Request
 from ablations.space import Row, describe_space
 from ablations.status import duration
+from experiments.errors import UserError
 from experiments.goals import PLAN, read_goals
 from experiments.paths import runs_root
 from experiments.records import RECORD_NAME, Record, read_record
@@ -170,7 +172,11 @@ def print_noise(request: Request, console: Console) -> None:
 
 def _records(runs_root: Path) -> list[Record]:
     folders = [runs_root / ARMS_FOLDER, runs_root / BURN_IN_STUDY]
-    return [read_record(path.parent) for folder in folders for path in sorted(folder.glob(f"*/{RECORD_NAME}"))]
+    records = []
+    for path in (path for folder in folders for path in sorted(folder.glob(f"*/{RECORD_NAME}"))):
+        with suppress(UserError):  # an unreadable one is a matter of the studies that have it: here it is no evidence
+            records.append(read_record(path.parent))
+    return records
 
 
 def _arms_table(arms: Sequence[Arm]) -> Table:

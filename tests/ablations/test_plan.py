@@ -74,6 +74,13 @@ def test_missing_runs_and_their_burn_ins_cost_hours(measured: Laboratory) -> Non
     assert (planned.cost.records, planned.cost.burn_in_records, planned.cost.device) == (1, 1, "cpu")
 
 
+def test_an_unreadable_record_is_no_evidence_and_no_obstacle(measured: Laboratory) -> None:
+    broken = measured.root / "arms" / "0123456789abcdef" / "record.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text('{"version": 1, "identity": "0123')
+    assert plan(request(seeds=2)).trained == 3
+
+
 def test_a_burn_in_is_counted_once_per_seed_and_those_that_are_there_are_not(measured: Laboratory) -> None:
     planned = plan(request(seeds=3))  # missing: focal with seeds 1 and 2, baseline with seed 2
     assert planned.cost.run_hours == pytest.approx((3600 + 3600 + 1200) / 3600)
