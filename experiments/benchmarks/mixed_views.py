@@ -1,10 +1,10 @@
 """What the neighbouring views are worth: a model on whole groups, and on groups whose views are of different bits.
 
-    python -m experiments.benchmarks.mixed_views [--seeds 2] [--further 2] [--retrain]
+    python -m experiments.benchmarks.mixed_views [--seeds 2] [--further 1] [--retrain]
 
-trains `views` on the `cpu` data and scores its weights on the splits that it has not seen, whole and mixed; `--further` renders
-that many more data sets, of other bits, and scores it on all of theirs; `--retrain` also trains the control `mixed_views`, which
-never sees two views of one bit together. Runs go on where they stopped; every score is written to `runs/mixed-views/table.csv`.
+trains `views` and scores its weights on all splits that it has not seen, whole and mixed: three of its own data, and all of
+`--further` data sets like `cpu`, of other bits; `--retrain` also trains the control `mixed_views`, which never sees two views of
+one bit together. Runs go on where they stopped; every score is written to `runs/mixed-views/table.csv`.
 """
 
 import argparse
@@ -28,24 +28,24 @@ from experiments.runs import WEIGHTS_NAME, read_dataset, run_folder
 
 STUDY = "mixed-views"
 SPLITS = ("val", "test", "train_labeled")  # `views` trains on the other training groups
-FURTHER_SPLITS = (*SPLITS, "train_unlabeled_truth")
+OTHER_SPLITS = (*SPLITS, "train_unlabeled_truth")
 MIXINGS = (1, 3, 5, 7)  # in each, every view has others beside it
 
 
-def measure(*, seeds: int, further: int, retrain: bool, data: Path | None) -> pd.DataFrame:
+def measure(*, seeds: int, further: int, retrain: bool) -> pd.DataFrame:
     """Train what is missing and score it.
 
     Returns:
         The student's AP and AP50, one row per seed, split, class, case and mixing: ``whole`` and ``mixed`` are groups that the
-        weights of `views` are scored on, ``retrained`` the control on mixed groups. A further data set's number stands before
-        its splits, as in ``1/val``.
+        weights of `views` are scored on, ``retrained`` the control on mixed groups. The name of a data set stands before its
+        splits, as in ``views/val``.
     """
-    folder = prepared_data("cpu", data)
-    unseen = {split: (folder, split) for split in SPLITS}
+    folder = prepared_data("views", None)
+    unseen = {f"views/{split}": (folder, split) for split in SPLITS}
     for number in range(1, further + 1):
         place = data_root() / f"cpu-{number}"
-        make_dataset("cpu", place, seed=number)
-        unseen |= {f"{number}/{split}": (place, split) for split in FURTHER_SPLITS}
+        make_dataset("cpu", place, seed=number)  # that of seed 0 has bits that the training groups have
+        unseen |= {f"cpu-{number}/{split}": (place, split) for split in OTHER_SPLITS}
     cases: dict[str, tuple[str, Sequence[int]]] = {"whole": ("views", [0]), "mixed": ("views", MIXINGS)}
     if retrain:
         cases["retrained"] = ("mixed_views", [1])
@@ -102,11 +102,10 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=2, help="how many seeds")
-    parser.add_argument("--further", type=int, default=0, help="how many more data sets to score on")
+    parser.add_argument("--further", type=int, default=1, help="how many data sets of other bits to score on too")
     parser.add_argument("--retrain", action="store_true", help="train the control too")
-    parser.add_argument("--data", type=Path, help="data set folder; default data/cpu")
     options = parser.parse_args()
-    found = measure(seeds=options.seeds, further=options.further, retrain=options.retrain, data=options.data)
+    found = measure(seeds=options.seeds, further=options.further, retrain=options.retrain)
     path = runs_root() / STUDY / "table.csv"
     found.to_csv(path, index=False, lineterminator="\n")
     cases = list(dict.fromkeys(found["case"]))

@@ -21,7 +21,7 @@ Folder = Annotated[Path, typer.Argument(help="Data set folder.")]
 
 @app.command("make")
 def make(
-    preset: Annotated[str, typer.Option(help="tiny, cpu, gpu or paper.")] = "cpu",
+    preset: Annotated[str, typer.Option(help="tiny, cpu, gpu, paper, or views.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Data set folder; default data/<preset>.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other bits.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; default one per core.")] = None,

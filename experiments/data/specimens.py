@@ -51,6 +51,7 @@ PRESETS = {
     for preset in (
         Preset("tiny", 96, 48, 4, 4, 2, 2),
         Preset("cpu", 240, 96, 48, 96, 40, 40),
+        Preset("views", 240, 96, 48, 848, 40, 40),  # many bits, for what is hard to learn: see configs/views.py
         Preset("gpu", 360, 128, 160, 240, 80, 80),
         Preset("paper", 720, 256, 298, 199, 80, 80, supersample=1),
     )

@@ -44,6 +44,7 @@ def test_presets_are_those_of_the_experiments() -> None:
     assert sizes == {
         "tiny": (48, 96, 4, 4, 2, 2),
         "cpu": (96, 240, 48, 96, 40, 40),
+        "views": (96, 240, 48, 848, 40, 40),
         "gpu": (128, 360, 160, 240, 80, 80),
         "paper": (256, 720, 298, 199, 80, 80),
     }
