@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.data.commands import app
+from experiments.errors import Terminated
 from experiments.train import train_run
 
 BY = ["--group-by", r"(?P<group>.+)_crop_(?P<view>\d+)", "--specimen-by", r"(?P<specimen>S\d+)_", "--views", "2"]
@@ -79,3 +80,16 @@ def test_names_from_data_are_not_read_as_markup(tiny_data: Path, tmp_path: Path)
     for file in [folder / "dataset.json", *(folder / "annotations").glob("*.json")]:
         file.write_text(file.read_text().replace("Chipped", "dent [/b]"))
     assert "dent [/b]" in call("stats", str(folder))
+
+
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_a_stop_is_told_and_leaves_nothing(
+    stop: type[BaseException], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr("experiments.data.synthesis._fill", stopped)
+    told = call("make", "--preset", "tiny", "--out", str(tmp_path / "set"), status=status)
+    assert told == "Stopped; nothing was written.\n"
+    assert list(tmp_path.iterdir()) == []
