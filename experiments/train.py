@@ -119,9 +119,8 @@ def train_run(
             f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study (make: STUDY=)."
         )
     tracking = Tracking(chosen_trackers(), group=study, sampled=sampled)
-    load_config(
-        config, delta or {}
-    )  # what is wrong there is told before data are rendered, or another run's folder is met
+    # What is wrong there is told before data are rendered, or another run's folder is met.
+    load_config(config, delta or {})
     harness = Clock()
     join(launcher)
     with harness.paused():

@@ -70,9 +70,8 @@ class BatchedRPNHead(RPNHead):
             priors.flatten(0, 1), deltas.flatten(0, 1), max_shape=batch_img_metas[0]["img_shape"]
         ).unflatten(0, scores.shape)
         found = [InstanceData(bboxes=boxes[i], scores=scores[i], level_ids=levels) for i in range(len(scores))]
-        if (
-            not rescale and cfg.get("min_bbox_size", -1) >= 0
-        ):  # the library asks each view whether it has boxes that are smaller
+        if not rescale and cfg.get("min_bbox_size", -1) >= 0:
+            # The library asks of each view whether it has smaller boxes, and a GPU has to answer.
             large = (boxes[..., 2:] - boxes[..., :2] > cfg.min_bbox_size).all(dim=-1)
             if not large.all():
                 found = [one[fits] for one, fits in zip(found, large, strict=True)]
