@@ -112,7 +112,7 @@ def best_iou(boxes: Floats, ratios: Sequence[float], grid: AnchorGrid) -> Floats
 
 
 def fitted_ratios(boxes: Floats, count: int) -> tuple[float, ...]:
-    """``count`` ratios (height / width) fitted to the boxes by k-means on IoU, ascending, to two significant digits.
+    """At most ``count`` ratios (height / width), ascending, to two significant digits, fitted to the boxes by k-means on IoU.
 
     Ratios alone are fitted, scales stay: the distance is 1 - IoU of two boxes of one area and one centre. With q the root of
     the smaller ratio over the larger one, their IoU is q / (2 - q): the distance grows with the difference of the ratios'
@@ -128,7 +128,7 @@ def fitted_ratios(boxes: Floats, count: int) -> tuple[float, ...]:
         if np.allclose(moved, centres):
             break
         centres = np.array(moved)
-    return tuple(float(f"{ratio:.2g}") for ratio in np.exp(centres))
+    return tuple(dict.fromkeys(float(f"{ratio:.2g}") for ratio in np.exp(centres)))
 
 
 def inverted(ratios: Sequence[float]) -> tuple[float, ...]:

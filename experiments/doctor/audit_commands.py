@@ -112,8 +112,8 @@ def audit_run(
         )
         if weights is None:
             raise UserError(
-                f"There is no trained burn-in of {config} on {data} with seed {seed}: train it first "
-                f"(python -m experiments train {config} --data {data} --seed {seed}), or name weights with --weights."
+                f"There is no trained burn-in of {config} on {data} with seed {seed}: train it first (python -m "
+                f"experiments train {config} --data {data} --seed {seed} --name {data.name}), or name weights with --weights."
             )
     file = weights_in(weights)
     if not file.is_file():

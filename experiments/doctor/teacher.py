@@ -81,7 +81,8 @@ def _untrained(config: str, *, data: Path, seed: int, split: int, has_burn_in: b
             "The burn-in that runs continue from is not trained yet, so thresholds could not be held against its teacher's "
             "scores.",
             f"Config {config}, seed {seed}, split {split}, data {data}.",
-            f"`python -m experiments train {config} --data {data} --seed {seed} --split {split}` trains it first; then ask again.",
+            f"`python -m experiments train {config} --data {data} --seed {seed} --split {split} --name {data.name}` trains it "
+            "first; then ask again.",
         )
     return Finding(
         CHECK,

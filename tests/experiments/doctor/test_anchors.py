@@ -76,6 +76,7 @@ def test_fitted_ratios_find_the_clusters_of_the_boxes() -> None:
     shapes = np.array([[10, 30], [20, 60], [10, 31], [10, 10], [11, 10], [30, 30], [40, 10], [42, 10], [80, 20]])
     boxes = np.hstack([np.zeros((9, 2)), shapes]).astype(float)
     assert fitted_ratios(boxes, 3) == (0.25, 1.0, 3.0)
+    assert fitted_ratios(boxes[[0, 3, 5]], 3) == (1.0, 3.0)  # boxes of two shapes: no ratio stands twice
 
 
 def test_inverted_ratios_are_those_read_as_width_over_height() -> None:
