@@ -1,6 +1,7 @@
 # The laboratory's commands; `make help` lists them, and the variables that they take.
 .DEFAULT_GOAL := help
-.DEFAULT:
+.PHONY: ablations analysis experiments models runs tests tools  # folders, which make would call up to date
+.DEFAULT ablations analysis experiments models runs tests tools:
 	@echo "Error: There is no target $@; \`make help\` lists them." >&2; exit 2
 SHELL := /bin/bash
 

@@ -7,6 +7,7 @@ of them is of, it is taken to need twice that. Where nothing has been measured, 
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,28 +119,23 @@ def this_machine(gpus: Sequence[str]) -> Machine:
 def check_cards(gpus: Sequence[str]) -> None:
     """Refuse cards that this machine lacks: PyTorch would train on its processor, and say nothing.
 
+    Asked is a process of its own, which sees these cards alone: a process that has asked can no longer choose its card.
+
     Args:
-        gpus: numbers as the driver counts them, or UUIDs, of which only is asked that there be any card.
+        gpus: numbers as the driver counts them, or UUIDs.
 
     Raises:
         UserError: see above.
     """
     if not gpus:
         return
-    cards = free_card_memory()
-    if not cards:
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError(
-                f"--gpus names {','.join(gpus)}, but PyTorch finds no GPU on this machine: leave it out to train on the CPU "
-                "(make: GPUS=)."
-            )
-    missing = [name for name in gpus if cards and name.isdigit() and name not in cards]
-    if missing:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    count = [sys.executable, "-c", "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"]
+    found = int(subprocess.run(count, env=environment, capture_output=True, text=True, check=True).stdout)
+    if found < len(set(gpus)):
         raise UserError(
-            f"--gpus names {','.join(missing)}, but this machine has {', '.join(sorted(cards))} (see nvidia-smi): give these "
-            "numbers (make: GPUS=)."
+            f"--gpus names {','.join(gpus)}, of which PyTorch finds {found or 'none'} on this machine: give numbers that "
+            "nvidia-smi lists, or leave it out (make: GPUS=)."
         )
 
 

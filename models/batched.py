@@ -10,6 +10,7 @@ Shape legend: N views, A anchors of all levels, C classes.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -126,7 +127,8 @@ class BatchedRPNHead(RPNHead):
 
 def _best(logits: Tensor, deltas: Tensor, priors: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
     """Scores (N, n), deltas (N, n, 4) and anchors (N, n, 4) of a level's best anchors, sorted if there are more than ``most``."""
-    scores = logits.detach().permute(0, 2, 3, 1).flatten(1).sigmoid()
+    # View by view: on a CPU the last bit of a sigmoid depends on where in its tensor a number lies.
+    scores = torch.stack([view.sigmoid() for view in logits.detach().permute(0, 2, 3, 1).flatten(1)])
     deltas = deltas.detach().permute(0, 2, 3, 1).reshape(*scores.shape, 4)
     if not 0 < most < scores.shape[1]:
         return scores, deltas, priors.expand(len(scores), -1, -1)
@@ -147,13 +149,15 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
         counts = [len(one) for one in rois]
         if not all(counts) or not self.with_reg or not _of_one_size(batch_img_metas, "img_shape"):
             return super().predict_by_feat(rois, cls_scores, bbox_preds, batch_img_metas, rcnn_test_cfg, rescale)
-        logits, each = torch.cat(list(cls_scores)), 1 if self.reg_class_agnostic else self.num_classes
-        scores = self.loss_cls.get_activation(logits) if self.custom_cls_channels else logits.softmax(dim=-1)
+        each = 1 if self.reg_class_agnostic else self.num_classes
+        # View by view, as in `_best`.
+        activate = self.loss_cls.get_activation if self.custom_cls_channels else partial(torch.softmax, dim=-1)
+        scores = [activate(logits) for logits in cls_scores]
         boxes = self.bbox_coder.decode(
             torch.cat(list(rois))[:, 1:].repeat_interleave(each, dim=0), torch.cat(list(bbox_preds)).view(-1, 4),
             max_shape=batch_img_metas[0]["img_shape"],
         )  # fmt: skip
-        views = zip(boxes.view(len(scores), -1).split(counts), scores.split(counts), batch_img_metas, strict=True)
+        views = zip(boxes.view(sum(counts), -1).split(counts), scores, batch_img_metas, strict=True)
         return [_found(*view, cfg=rcnn_test_cfg, rescale=rescale) for view in views]
 
     def get_targets(self, sampling_results: list[Any], rcnn_train_cfg: Any, concat: bool = True) -> tuple[Tensor, ...]:

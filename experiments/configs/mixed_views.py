@@ -1,6 +1,6 @@
 """The shuffled-views control of `views`: the same model, data and training, but the views of a group are of different bits.
 
-Command: python -m experiments train mixed_views --data data/views
+Command: python -m experiments train mixed_views --data data/views, after python -m experiments data make --preset views
 Cost: as `views`.
 """
 

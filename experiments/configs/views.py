@@ -1,4 +1,4 @@
-"""Enough bits, and attention over all tokens, to learn from the other views of a bit: supervised, 848 training groups.
+"""Enough bits, and no pooling (attention in bands of rows), to learn from the other views of a bit: supervised, 848 groups.
 
 Command: python -m experiments train views
 Cost: 45 minutes on one CPU core. With mixed_views, its control, it measures what neighbouring views are worth:

@@ -14,7 +14,7 @@ DEFAULT = "wandb,jsonl"
 _TRACKERS = {"jsonl": "JsonLines", "wandb": "WeightsAndBiases", "tensorboard": "TensorBoard"}
 _MODULES = {"wandb": "weights_and_biases"}
 NAMES = ("none", *_TRACKERS)
-MODES = ("offline", "online", "disabled")  # of W&B
+MODES = ("offline", "online", "disabled", "dryrun")  # of W&B; the last is an older name of the first
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def chosen_trackers(environment: Mapping[str, str] | None = None) -> tuple[str, 
     W&B's own ``WANDB_MODE=disabled`` takes W&B out.
 
     Raises:
-        UserError: a name is no tracker's, ``none`` is joined with others, or W&B is to be used in a way that it does not know.
+        UserError: a name is no tracker's, ``none`` is joined with others, or W&B is to be used in a way that is not offered here.
     """
     environment = os.environ if environment is None else environment
     text = environment.get("TRACK", "").strip() or DEFAULT
@@ -43,8 +43,8 @@ def chosen_trackers(environment: Mapping[str, str] | None = None) -> tuple[str, 
     if "none" in names and len(set(names)) > 1:
         raise UserError(f"TRACK={text}: none cannot be joined with other trackers; give it alone, or leave it out.")
     mode = environment.get("WANDB_MODE", "offline") or "offline"
-    if mode not in MODES:
-        raise UserError(f"WANDB_MODE={mode}: give one of {', '.join(MODES)}, or nothing for offline.")
+    if "wandb" in names and mode not in MODES:
+        raise UserError(f"WANDB_MODE={mode}: give one of {', '.join(MODES[:3])}, or nothing for offline.")
     if mode == "disabled":
         names = [name for name in names if name != "wandb"]
     return tuple(dict.fromkeys(name for name in names if name != "none"))

@@ -1,5 +1,6 @@
 """How many workers a machine holds: hand-worked numbers, and what is said."""
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -76,19 +77,26 @@ def test_the_cards_that_workers_are_dealt_to_count(monkeypatch: pytest.MonkeyPat
 
 
 def test_cards_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "free_card_memory", lambda: {"0": 10.0, "1": 20.0})
-    check_cards(["1", "0", "GPU-8f6f2a3c-1"])
-    with pytest.raises(UserError, match=r"--gpus names 2,7, but this machine has 0, 1 \(see nvidia-smi\)"):
-        check_cards(["0", "2", "7"])
-    monkeypatch.setattr(capacity, "free_card_memory", dict)
+    asked = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(env["CUDA_VISIBLE_DEVICES"])
+        return subprocess.CompletedProcess(command, 0, stdout="1\n")
+
+    monkeypatch.setattr(capacity.subprocess, "run", run)
     check_cards([])
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    check_cards(["0"])  # a card without the driver's program
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert asked == []
+    check_cards(["1", "1"])
+    with pytest.raises(UserError, match=r"--gpus names 0,7, of which PyTorch finds 1 on this machine: give numbers"):
+        check_cards(["0", "7"])
+    assert asked == ["1,1", "0,7"]
+
+
+def test_a_machine_without_that_card_says_so() -> None:
     with pytest.raises(
-        UserError, match=r"--gpus names 0, but PyTorch finds no GPU .* leave it out to train on the CPU"
+        UserError, match=r"--gpus names 99, of which PyTorch finds none on this machine: .* leave it out"
     ):
-        check_cards(["0"])
+        check_cards(["99"])
 
 
 def test_the_command_lines_number() -> None:

@@ -16,9 +16,9 @@ from models.batched import BatchedBBoxHead, BatchedRPNHead, batched
 
 Build = Callable[..., Any]
 
-SIZE = (64, 96)  # of the views, px; levels of stride 4 and 8
+SIZE = (60, 92)  # of the views, px; levels of stride 4 and 8, whose cells fill no processor's registers evenly
 WHOLE = {"img_shape": SIZE, "pad_shape": SIZE, "scale_factor": (0.5, 2.0)}
-NARROW = {"img_shape": (64, 80), "pad_shape": (64, 80), "scale_factor": (1.0, 1.0)}
+NARROW = {"img_shape": (60, 76), "pad_shape": (60, 76), "scale_factor": (1.0, 1.0)}
 
 
 class Count(TorchDispatchMode):
@@ -53,14 +53,14 @@ def rpn_heads(detector: Any, **train: Any) -> tuple[Any, BatchedRPNHead]:
     return theirs, ours
 
 
-def outputs(head: Any, views: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Made-up logits and deltas of two levels."""
-    draw = torch.Generator().manual_seed(1)
+def outputs(head: Any, views: int, seed: int = 1) -> tuple[list[Tensor], list[Tensor]]:
+    """Made-up logits and deltas of two levels, as a network would give them."""
+    draw = torch.Generator().manual_seed(seed)
     anchors = head.num_base_priors
     maps = [(SIZE[0] // stride, SIZE[1] // stride) for stride in (4, 8)]
     return (
-        [torch.randn(views, anchors, *size, generator=draw) for size in maps],
-        [0.5 * torch.randn(views, 4 * anchors, *size, generator=draw) for size in maps],
+        [torch.randn(views, anchors * head.cls_out_channels, *size, generator=draw).requires_grad_() for size in maps],
+        [(0.5 * torch.randn(views, 4 * anchors, *size, generator=draw)).requires_grad_() for size in maps],
     )
 
 
@@ -105,9 +105,12 @@ def same(one: Any, other: Any) -> None:
 def test_proposals(detector: Any, metas: list[dict[str, Any]], changes: dict[str, Any]) -> None:
     theirs, ours = rpn_heads(detector)
     cfg = ConfigDict({**detector.train_cfg.rpn_proposal, **changes})
-    made = outputs(theirs, 3)
-    expected = theirs.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg)
-    same(ours.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg), expected)
+    for seed in range(1, 5):
+        made = outputs(theirs, 3, seed)
+        expected = theirs.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg)
+        found = ours.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg)
+        same(found, expected)
+        assert not any(one.bboxes.requires_grad or one.scores.requires_grad for one in found)
     least, most = {"max_per_img": (7, 7), "min_bbox_size": (0, 999)}.get(next(iter(changes), ""), (8, 999))
     assert least <= len(expected[0]) <= most
 
@@ -118,6 +121,17 @@ def test_proposals_in_px_of_the_stored_image(detector: Any) -> None:
     same(
         ours.predict_by_feat(*made, batch_img_metas=metas, rescale=True),
         theirs.predict_by_feat(*made, batch_img_metas=metas, rescale=True),
+    )
+
+
+def test_proposals_of_a_softmax(detector: Any) -> None:
+    changed = {**detector.rpn_head, "loss_cls": {"type": "CrossEntropyLoss"}}
+    theirs, ours = rpn_heads(ConfigDict({**detector, "rpn_head": changed}))
+    made, metas = outputs(theirs, 2), [WHOLE] * 2
+    cfg = detector.train_cfg.rpn_proposal
+    same(
+        ours.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg),
+        theirs.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg),
     )
 
 
@@ -139,12 +153,22 @@ def test_losses_and_targets_of_the_rpn(detector: Any, metas: list[dict[str, Any]
     assert sum(int((labels == 0).sum()) for labels in targets[0][2][0]) > 0  # class 0 is an object
 
 
+def test_targets_of_decoded_boxes(detector: Any) -> None:
+    changed = {**detector.rpn_head, "reg_decoded_bbox": True}
+    found = []
+    for head in rpn_heads(ConfigDict({**detector, "rpn_head": changed})):
+        torch.manual_seed(5)
+        anchors = head.get_anchors([(15, 23), (7, 11)], [WHOLE] * 3, "cpu")
+        found.append(head.get_targets(*anchors, TRUTH, [WHOLE] * 3))
+    same(found[1], found[0])
+
+
 def test_views_without_boxes_have_no_targets(detector: Any) -> None:
     theirs, ours = rpn_heads(detector)
     found = []
     for head in (theirs, ours):
         torch.manual_seed(5)
-        anchors = head.get_anchors([(16, 24), (8, 12)], [WHOLE] * 2, "cpu")
+        anchors = head.get_anchors([(15, 23), (7, 11)], [WHOLE] * 2, "cpu")
         found.append(head.get_targets(*anchors, [truth(), truth()], [WHOLE] * 2))
     same(found[1], found[0])
     assert all(weights.sum() == 0 for weights in found[1][3])
@@ -159,9 +183,9 @@ def box_heads(detector: Any, **changes: Any) -> tuple[Any, BatchedBBoxHead]:
     return theirs, ours
 
 
-def predictions(head: Any, counts: Sequence[int]) -> tuple[Any, ...]:
+def predictions(head: Any, counts: Sequence[int], seed: int) -> tuple[Any, ...]:
     """Made-up RoIs, logits and deltas of views."""
-    draw = torch.Generator().manual_seed(2)
+    draw = torch.Generator().manual_seed(seed)
     corners = 60 * torch.rand(sum(counts), 2, generator=draw)
     boxes = torch.cat([corners, corners + 4 + 30 * torch.rand(sum(counts), 2, generator=draw)], dim=1)
     rois = bbox2roi(list(boxes.split(list(counts))))
@@ -171,7 +195,7 @@ def predictions(head: Any, counts: Sequence[int]) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("metas", [[WHOLE] * 3, [WHOLE, NARROW, WHOLE]], ids=["one size", "two sizes"])
-@pytest.mark.parametrize("counts", [(40, 1, 17), (12, 0, 5)], ids=str)
+@pytest.mark.parametrize("counts", [(40, 3, 17), (12, 0, 5)], ids=str)
 @pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("nms", [False, True])
 def test_predicted_boxes(
@@ -180,10 +204,11 @@ def test_predicted_boxes(
     cfg = detector.test_cfg.rcnn if nms else None
     for changes in ({}, {"reg_class_agnostic": True}, {"loss_cls": {"type": "CrossEntropyLoss"}}):
         theirs, ours = box_heads(detector, **changes)
-        made = predictions(theirs, counts)
-        expected = theirs.predict_by_feat(*made, metas, cfg, rescale)
-        same(ours.predict_by_feat(*made, metas, cfg, rescale), expected)
-        assert len(expected[0].scores) > 1
+        for seed in range(2, 6):
+            made = predictions(theirs, counts, seed)
+            expected = theirs.predict_by_feat(*made, metas, cfg, rescale)
+            same(ours.predict_by_feat(*made, metas, cfg, rescale), expected)
+            assert len(expected[0].scores) > 1
 
 
 @pytest.mark.parametrize("weight", [-1, 3.0])
@@ -202,10 +227,11 @@ def test_targets_of_sampled_boxes(detector: Any, weight: float, positive: tuple[
                 }
             )
         )  # fmt: skip
-    theirs, ours = box_heads(detector)
     cfg = ConfigDict(pos_weight=weight)
-    same(ours.get_targets(sampled, cfg), theirs.get_targets(sampled, cfg))
-    same(ours.get_targets(sampled, cfg, False), theirs.get_targets(sampled, cfg, False))
+    for changes in ({}, {"reg_decoded_bbox": True}):
+        theirs, ours = box_heads(detector, **changes)
+        same(ours.get_targets(sampled, cfg), theirs.get_targets(sampled, cfg))
+        same(ours.get_targets(sampled, cfg, False), theirs.get_targets(sampled, cfg, False))
 
 
 def test_only_the_librarys_own_heads_are_replaced(detector: Any) -> None:

@@ -41,12 +41,14 @@ def test_other_names_are_a_users_error(track: str, message: str) -> None:
         chosen_trackers({"TRACK": track})
 
 
-def test_what_weights_and_biases_would_not_understand_is_refused() -> None:
+def test_a_way_to_use_weights_and_biases_that_is_not_offered_is_refused() -> None:
     with pytest.raises(
         UserError, match=r"WANDB_MODE=sometimes: give one of offline, online, disabled, or nothing for offline\."
     ):
         chosen_trackers({"WANDB_MODE": "sometimes"})
     assert chosen_trackers({"WANDB_MODE": ""}) == ("wandb", "jsonl")
+    assert chosen_trackers({"WANDB_MODE": "dryrun"}) == ("wandb", "jsonl")
+    assert chosen_trackers({"WANDB_MODE": "sometimes", "TRACK": "jsonl"}) == ("jsonl",)
 
 
 def test_a_study_refuses_them_before_it_is_begun(tmp_path: Path) -> None:
