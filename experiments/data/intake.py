@@ -9,7 +9,7 @@ from typing import Any, Literal
 from experiments.data.export import LABELLED, UNLABELLED, write_dataset
 from experiments.data.naming import Shot, name_shots, read_naming
 from experiments.data.parts import deal_parts
-from experiments.data.sources import Layout, collect, collect_images, refuse, source_root
+from experiments.data.sources import Layout, collect, collect_images, open_source, refuse, source_root
 from experiments.data.splits import specimen_of
 from experiments.errors import UserError
 from experiments.goals import OVERALL
@@ -43,6 +43,7 @@ def import_dataset(
         UserError: an option makes no sense, or there are problems in the source, of which all are listed; nothing is left.
     """
     out = out.absolute()
+    open_source(source)  # a misspelt name is told before what its files' names should say
     _check_options(source, out, views=views, labelled=labelled, val=val, test=test, seed=seed, unlabelled=unlabelled)
     naming = read_naming(group_by=group_by, specimen_by=specimen_by, views=views)
     found, problems = collect(source, layout=layout, clip=clip, progress=progress)

@@ -75,7 +75,7 @@ def collect(source: Path, *, layout: Layout | Literal["auto"], clip: bool, progr
     Raises:
         UserError: there is nothing to read, or the layout is not clear.
     """
-    folder = _open(source)
+    folder = open_source(source)
     chosen = _detect(folder, source) if layout == "auto" else layout
     if chosen not in _READERS:
         raise UserError(f"There is no layout {chosen!r}: choose auto, {', '.join(_READERS)}.")
@@ -145,7 +145,12 @@ def source_root(source: Path) -> Path:
     return source.parent.parent if source.parent.name == "annotations" else source.parent
 
 
-def _open(source: Path) -> Folder:
+def open_source(source: Path) -> Folder:
+    """What a source is read from.
+
+    Raises:
+        UserError: it is neither a folder nor a COCO file.
+    """
     if not source.exists():
         raise UserError(f"{source} does not exist: name a folder of annotated images, or a COCO file.")
     if source.is_dir():

@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.batched import BatchedBBoxHead, BatchedRPNHead, batched
+from models.batched import BatchedBBoxHead, BatchedRPNHead, _best, batched
 
 Build = Callable[..., Any]
 
@@ -113,6 +113,16 @@ def test_proposals(detector: Any, metas: list[dict[str, Any]], changes: dict[str
         assert not any(one.bboxes.requires_grad or one.scores.requires_grad for one in found)
     least, most = {"max_per_img": (7, 7), "min_bbox_size": (0, 999)}.get(next(iter(changes), ""), (8, 999))
     assert least <= len(expected[0]) <= most
+
+
+def test_scores_of_a_view_do_not_depend_on_the_views_beside_it(detector: Any) -> None:
+    _, ours = rpn_heads(detector)
+    logits, deltas = (levels[0] for levels in outputs(ours, 5))
+    anchors = ours.prior_generator.grid_priors([logits.shape[-2:], (7, 11)], device="cpu")[0]
+    together = _best(logits, deltas, anchors, -1)
+    for view in range(5):
+        alone = _best(logits[view : view + 1], deltas[view : view + 1], anchors, -1)
+        same(tuple(values[view] for values in together), tuple(values[0] for values in alone))
 
 
 def test_proposals_in_px_of_the_stored_image(detector: Any) -> None:
