@@ -66,8 +66,9 @@ def reproduce_section(study: Study) -> Section:
     tables = [Table("The whole study", ("design", "command"), requests, code)] if requests else []
     tables.append(Table("Each run alone", ("arm", "seed", "command"), runs, code))
     said = (
-        "Give these in the repository's folder, with its environment active. A run alone trains its burn-in first, unless that is "
-        "there already; the same settings, seed, split and data give the same identity."
+        "Give these in the repository's folder, with its environment active, and with the CONFIGS that the study had, if any. "
+        "A run alone trains its burn-in first, unless that is there already; the same settings, seed, split and data give the "
+        "same identity."
     )
     return Section("reproduce", "How to reproduce each arm", paragraphs=(said,), tables=tuple(tables))
 
@@ -77,7 +78,7 @@ def command_of(study: Study, run: StudyRun) -> str:
     words = ["python", "-m", "experiments", "train", study.scale]
     for path, value in run.delta.items():
         words += ["--set", f"{path}={json.dumps(value)}"]
-    words += ["--seed", str(run.seed), "--split", str(run.split), "--name", run.arm]
+    words += ["--seed", str(run.seed), "--split", str(run.split), "--study", f"{study.study}-alone", "--name", run.arm]
     if study.data:
         words += ["--data", study.data]
     return shlex.join(words)

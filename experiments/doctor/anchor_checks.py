@@ -44,26 +44,30 @@ def coverage_findings(case: Case) -> list[Finding]:
     sets = coverages(case)
     if not sets:
         return []
-    configured, fitted = sets[0], sets[-1]
+    configured = sets[0]
     poor = [name for name, shares in configured.of_class.items() if shares[0] < LEAST_COVERED]
     if not poor:
         return []
+    # The fitted ones unless others cover more: ratios are fitted to shapes, and scales stay as they are.
+    best = max(reversed(sets), key=lambda found: sum(found.of_class[name][0] for name in poor))
     boxes, grid = case.boxes("labelled"), _grid(case)
     sides = np.sqrt(boxes.areas)
     low, high = np.percentile(sides, (5, 95))
     anchors = sorted(stride * scale for stride in grid.strides for scale in grid.scales)
-    helped = [name for name in poor if fitted.of_class[name][0] - configured.of_class[name][0] >= _GAIN]
-    left = [name for name in poor if fitted.of_class[name][0] < LEAST_COVERED]
+    helped = [name for name in poor if best.of_class[name][0] - configured.of_class[name][0] >= _GAIN]
+    left = [name for name in poor if best.of_class[name][0] < LEAST_COVERED]
     remedies = []
     if helped:
-        remedies.append(f"for {_and(helped)} set {ratios_to(fitted.ratios, _generator(case))} (height / width, fitted)")
+        remedies.append(
+            f"for {_and(helped)} set {ratios_to(best.ratios, _generator(case))} (height / width, {best.title})"
+        )
     if left:
         remedies.append(
             f"for {_and(left)} change model.detector.rpn_head.anchor_generator.scales: the root of a box's area is {low:.0f} to "
             f"{high:.0f} px (P5 to P95 of all classes), that of an anchor {anchors[0]:g} to {anchors[-1]:g} px"
         )
     remedy = "; ".join(remedies) or "widen ratios or scales"
-    shares = (f"{name} {configured.of_class[name][0]:.1%} ({fitted.of_class[name][0]:.1%})" for name in poor)
+    shares = (f"{name} {configured.of_class[name][0]:.1%} ({best.of_class[name][0]:.1%})" for name in poor)
     none = configured.overall[0] == 0
     says = (
         "No box of any class has an anchor above IoU 0.5."
@@ -72,7 +76,7 @@ def coverage_findings(case: Case) -> list[Finding]:
     )
     return [Finding(
         "anchor coverage", "error" if none else "warning", says,
-        f"Share that has one, with fitted ratios in brackets: {', '.join(shares)}.", f"{remedy[0].upper()}{remedy[1:]}.",
+        f"Share that has one, in brackets with ratios {best.title}: {', '.join(shares)}.", f"{remedy[0].upper()}{remedy[1:]}.",
     )]  # fmt: skip
 
 

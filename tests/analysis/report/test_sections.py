@@ -276,7 +276,8 @@ def test_a_runs_command_asks_for_that_very_run(made, name):
     assert words[:5] == ["python", "-m", "experiments", "train", "cpu"]
     settings = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
     assert dict(map(parse_setting, settings)) == delta
-    assert words[-8:] == ["--seed", "3", "--split", "2", "--name", name, "--data", "/data/my bits"]
+    folder = ["--study", f"{read_study(made).study}-alone", "--name", name]
+    assert words[-10:] == ["--seed", "3", "--split", "2", *folder, "--data", "/data/my bits"]
 
 
 def test_sampled_settings_have_no_levels(made):
