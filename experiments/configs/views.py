@@ -1,7 +1,7 @@
 """Enough bits, and no pooling (attention in bands of rows), to learn from the other views of a bit: supervised, 848 groups.
 
 Command: python -m experiments train views
-Cost: 45 minutes on one CPU core. With mixed_views, its control, it measures what neighbouring views are worth:
+Cost: 50 minutes on one CPU core. With mixed_views, its control, it measures what neighbouring views are worth:
 python -m experiments.benchmarks.mixed_views
 """
 
