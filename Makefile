@@ -1,8 +1,5 @@
 # The laboratory's commands; `make help` lists them, and the variables that they take.
 .DEFAULT_GOAL := help
-.PHONY: ablations analysis experiments models runs tests tools  # folders, which make would call up to date
-.DEFAULT ablations analysis experiments models runs tests tools:
-	@echo "Error: There is no target $@; \`make help\` lists them." >&2; exit 2
 SHELL := /bin/bash
 
 ## Interpreter that .venv is made with, or its version: 3.11 or 3.12
@@ -164,3 +161,7 @@ lock: ## Compile requirements.lock anew from pyproject.toml
 
 clean: ## Remove the environment and caches; data/ and runs/ stay
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: ablations analysis experiments models runs tests tools  # folders, which make would call up to date
+.DEFAULT ablations analysis experiments models runs tests tools:
+	@echo "Error: There is no target $@; \`make help\` lists them." >&2; exit 2

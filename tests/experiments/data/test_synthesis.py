@@ -122,7 +122,7 @@ def test_making_it_again_is_a_no_op(tiny: Path) -> None:
 
 
 def test_mistakes_are_told_in_a_sentence(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no data preset 'huge'; choose one of tiny, cpu, gpu, paper"):
+    with pytest.raises(UserError, match="no data preset 'huge'; choose one of tiny, cpu, views, gpu, paper"):
         make_dataset("huge", tmp_path / "x")
     with pytest.raises(UserError, match=r"another data set.*seed 0.*wanted.*seed 1"):
         make_dataset("tiny", tiny, seed=1)
