@@ -174,6 +174,14 @@ def test_exactly_the_planted_fault_of_the_settings_is_named(fault: str, plain_da
     assert found[0].evidence and found[0].remedy
 
 
+@pytest.mark.parametrize(("steps", "remedy"), [(10, "Train longer (train_cfg.max_iters)."), (100, "to about 0.023.")])
+def test_no_momentum_is_advised_that_would_not_help(steps: int, remedy: str, plain_data: Path) -> None:
+    # 0.95 ^ 10 = 60 % would stay; 1 - 0.1 ^ (1 / 100) = 0.0228 leaves a tenth.
+    found = examine("cpu", {"train_cfg.max_iters": steps, f"{_HOOK}.momentum": 1e-5}, data=plain_data).findings
+    (momentum,) = (finding for finding in found if finding.check == "EMA momentum")
+    assert momentum.remedy.endswith(remedy)
+
+
 def test_in_bands_the_tokens_of_a_defect_are_its_cells(plain_data: Path) -> None:
     spatial, size = "model.detector.backbone.mvvit.spatial", "model.detector.backbone.mvvit.image_size"
     # A box of 16 x 32 of 96 x 240 px has 512 / 16 = 32 cells of P2; on views of 40 x 16 px 0.9.
