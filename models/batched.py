@@ -105,23 +105,11 @@ class BatchedRPNHead(RPNHead):
         ]
         positive = torch.cat([one.pos_inds + i * len(anchors) for i, one in enumerate(sampled)])
         negative = torch.cat([one.neg_inds + i * len(anchors) for i, one in enumerate(sampled)])
-        labels = anchors.new_full((count * len(anchors),), self.num_classes, dtype=torch.long)
-        label_weights = anchors.new_zeros(len(labels))
-        targets, weights = anchors.new_zeros(len(labels), 4), anchors.new_zeros(len(labels), 4)
-        if len(positive):
-            given = self.train_cfg["pos_weight"]
-            targets[positive] = self.bbox_coder.encode(
-                torch.cat([one.pos_priors for one in sampled]), torch.cat([one.pos_gt_bboxes for one in sampled])
-            )
-            weights[positive] = 1.0
-            labels[positive] = torch.cat([one.pos_gt_labels for one in sampled])
-            label_weights[positive] = 1.0 if given <= 0 else given
+        label_weights = anchors.new_zeros(count * len(anchors))
         label_weights[negative] = 1.0
+        filled = _fill(self, sampled, positive, label_weights, self.train_cfg["pos_weight"])
         self._raw_positive_infos.update(sampling_results=sampled)
-        by_level = [
-            list(values.unflatten(0, (count, -1)).split(levels, dim=1))
-            for values in (labels, label_weights, targets, weights)
-        ]
+        by_level = [list(values.unflatten(0, (count, -1)).split(levels, dim=1)) for values in filled]
         return (*by_level, sum(one.avg_factor for one in sampled))
 
 
@@ -165,23 +153,38 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
         if not concat or self.reg_decoded_bbox:
             targets: tuple[Tensor, ...] = super().get_targets(sampling_results, rcnn_train_cfg, concat)
             return targets
-        priors = torch.cat([one.pos_priors for one in sampling_results])
+        priors = sampling_results[0].pos_priors
         rows: list[int] = []  # of the positive ones, which come first in each view
         total = 0
         for one in sampling_results:
             rows += range(total, total + len(one.pos_priors))
             total += len(one.pos_priors) + len(one.neg_priors)
-        labels = priors.new_full((total,), self.num_classes, dtype=torch.long)
-        label_weights = priors.new_ones(total)
-        targets_, weights = priors.new_zeros(total, 4), priors.new_zeros(total, 4)
-        if rows:
-            positive = torch.tensor(rows, device=priors.device)
-            labels[positive] = torch.cat([one.pos_gt_labels for one in sampling_results])
-            label_weights[positive] = 1.0 if rcnn_train_cfg.pos_weight <= 0 else rcnn_train_cfg.pos_weight
-            truth = torch.cat([one.pos_gt_bboxes for one in sampling_results])
-            targets_[positive] = self.bbox_coder.encode(priors, truth)
-            weights[positive] = 1.0
-        return labels, label_weights, targets_, weights
+        positive = torch.tensor(rows, dtype=torch.long, device=priors.device)
+        return _fill(self, sampling_results, positive, priors.new_ones(total), rcnn_train_cfg.pos_weight)
+
+
+def _fill(
+    head: Any, sampled: Sequence[Any], positive: Tensor, label_weights: Tensor, given: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Labels (n,), their weights (n,), regression targets (n, 4) and theirs (n, 4).
+
+    Args:
+        head: whose background label and coder are taken.
+        sampled: what was sampled of each view.
+        positive: rows of the positive samples of all views, in their order.
+        label_weights: those of the other rows; changed in place.
+        given: the weight of a positive sample's label, 1 where it is not above 0.
+    """
+    labels = label_weights.new_full(label_weights.shape, head.num_classes, dtype=torch.long)
+    targets, weights = label_weights.new_zeros(len(labels), 4), label_weights.new_zeros(len(labels), 4)
+    if len(positive):
+        targets[positive] = head.bbox_coder.encode(
+            torch.cat([one.pos_priors for one in sampled]), torch.cat([one.pos_gt_bboxes for one in sampled])
+        )
+        weights[positive] = 1.0
+        labels[positive] = torch.cat([one.pos_gt_labels for one in sampled])
+        label_weights[positive] = 1.0 if given <= 0 else given
+    return labels, label_weights, targets, weights
 
 
 def _found(boxes: Tensor, scores: Tensor, meta: Mapping[str, Any], *, cfg: Any, rescale: bool) -> InstanceData:
