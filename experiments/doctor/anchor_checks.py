@@ -1,18 +1,32 @@
 """Checks of anchors against the labelled boxes. Torch-free."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from experiments.doctor.anchors import AnchorGrid, Coverage, cover, ratio_sets, ratios_to, read_grid, read_ratios
+from experiments.doctor.anchors import (
+    AnchorGrid,
+    Coverage,
+    cover,
+    listed,
+    ratio_sets,
+    ratios_to,
+    read_grid,
+    read_ratios,
+    scale_sets,
+)
 from experiments.doctor.case import Case, Check
 from experiments.doctor.findings import Finding
 
 LEAST_COVERED = 0.9  # share of a class's boxes that should have an anchor with IoU above 0.5
-_GAIN = 0.05  # share of boxes that another reading of the ratios must gain at IoU 0.7 to be spoken of
+_STRIDES = (
+    3  # a box of 3 strides a side keeps IoU 0.53 with an anchor of its size half a stride away, one of 2 only 0.39
+)
+_GAIN = 0.05  # share of boxes (of a class, or at IoU 0.7 of all) that other anchors must gain to be spoken of
 
 
 def coverages(case: Case) -> list[Coverage]:
@@ -38,7 +52,7 @@ def coverage_findings(case: Case) -> list[Finding]:
     Where no box of any class has one, training would be pointless.
     """
     if min(_ratios(case), default=0) <= 0:
-        says, evidence = "Anchor ratios must be above 0.", f"They are {_list(_ratios(case))} (height / width)."
+        says, evidence = "Anchor ratios must be above 0.", f"They are {listed(_ratios(case))} (height / width)."
         remedy = "Set model.detector.rpn_head.anchor_generator.ratios."
         return [Finding("anchor coverage", "error", says, evidence, remedy)]
     sets = coverages(case)
@@ -48,36 +62,79 @@ def coverage_findings(case: Case) -> list[Finding]:
     poor = [name for name, shares in configured.of_class.items() if shares[0] < LEAST_COVERED]
     if not poor:
         return []
-    # The fitted ones unless others cover more: ratios are fitted to shapes, and scales stay as they are.
-    best = max(reversed(sets), key=lambda found: sum(found.of_class[name][0] for name in poor))
-    boxes, grid = case.boxes("labelled"), _grid(case)
-    sides = np.sqrt(boxes.areas)
-    low, high = np.percentile(sides, (5, 95))
-    anchors = sorted(stride * scale for stride in grid.strides for scale in grid.scales)
-    helped = [name for name in poor if best.of_class[name][0] - configured.of_class[name][0] >= _GAIN]
+    best, scales = _proposal(case, sets)
+    changes = []
+    if best.ratios != configured.ratios:
+        changes.append(f"{ratios_to(best.ratios, _generator(case))} (height / width, {best.title})")
+    if scales:
+        changes.append(f"model.detector.rpn_head.anchor_generator.scales to {listed(scales)}")
+    remedies = [f"set {' and '.join(changes)}"] if changes else []
     left = [name for name in poor if best.of_class[name][0] < LEAST_COVERED]
-    remedies = []
-    if helped:
-        remedies.append(
-            f"for {_and(helped)} set {ratios_to(best.ratios, _generator(case))} (height / width, {best.title})"
-        )
     if left:
-        remedies.append(
-            f"for {_and(left)} change model.detector.rpn_head.anchor_generator.scales: the root of a box's area is {low:.0f} to "
-            f"{high:.0f} px (P5 to P95 of all classes), that of an anchor {anchors[0]:g} to {anchors[-1]:g} px"
-        )
-    remedy = "; ".join(remedies) or "widen ratios or scales"
-    shares = (f"{name} {configured.of_class[name][0]:.1%} ({best.of_class[name][0]:.1%})" for name in poor)
+        remedies.append(_further(case, left))
+    remedy = "; ".join(remedies)
     none = configured.overall[0] == 0
     says = (
         "No box of any class has an anchor above IoU 0.5."
         if none
         else f"Of {_and(poor)}, less than {LEAST_COVERED:.0%} of the boxes have an anchor above IoU 0.5."
     )
+    shares = ", ".join(
+        f"{name} {configured.of_class[name][0]:.1%}" + (f" ({best.of_class[name][0]:.1%})" if changes else "")
+        for name in poor
+    )
     return [Finding(
         "anchor coverage", "error" if none else "warning", says,
-        f"Share that has one, in brackets with ratios {best.title}: {', '.join(shares)}.", f"{remedy[0].upper()}{remedy[1:]}.",
+        f"Share that has one{', in brackets with the remedy' if changes else ''}: {shares}.", f"{remedy[0].upper()}{remedy[1:]}.",
     )]  # fmt: skip
+
+
+def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, ...] | None]:
+    """The anchors that cover most, up to the share that is wanted of each class, and their scales where those must change.
+
+    Of equals it is the configured ones, then the fitted ones; scales change, and grow in number, only where that gains enough.
+    """
+
+    def worth(found: Coverage) -> float:
+        return sum(min(shares[0], LEAST_COVERED) for shares in found.of_class.values())
+
+    best, scales = sets[0], None
+    boxes, grid = case.boxes("labelled"), _grid(case)
+    for tried in (None, *scale_sets(np.sqrt(boxes.areas), grid.strides)):
+        again = sets if tried is None else [
+            cover(
+                one.title, one.ratios, boxes=boxes.xyxy, labels=boxes.labels, classes=case.classes,
+                grid=replace(grid, scales=tried),
+            )
+            for one in sets
+        ]  # fmt: skip
+        found = max(reversed(again), key=worth)
+        if worth(found) - worth(best) >= _GAIN:
+            best, scales = found, tried
+    return best, scales
+
+
+def _further(case: Case, left: Sequence[str]) -> str:
+    """What to do for classes that neither ratios nor scales bring to the share that is wanted."""
+    boxes, stride = case.boxes("labelled"), min(_grid(case).strides)
+    sides = np.sqrt(boxes.areas[np.isin(boxes.labels, [case.classes.index(name) for name in left])])
+    least = _STRIDES * stride
+    small = float(np.mean(sides < least))
+    if small >= 0.5:
+        room = min(
+            case.description["image_size"][0] / case.size[0], least / float(np.median(sides))
+        )  # images are not enlarged
+        sizes = listed([round(side * room) for side in case.size])
+        larger = (
+            "take larger images"
+            if room <= 1
+            else f"set model.detector.backbone.mvvit.image_size to {sizes} and ask again"
+        )
+        return (
+            f"for {_and(left)} {larger}: {small:.0%} of their boxes are smaller than {least} px, {_STRIDES} times the distance "
+            f"between anchors, and may lie between them whatever ratios and scales are"
+        )
+    return f"for {_and(left)} further ratios and scales between these would be needed"
 
 
 def convention_findings(case: Case) -> list[Finding]:
@@ -99,7 +156,7 @@ def convention_findings(case: Case) -> list[Finding]:
         "anchor convention", "warning",
         f"The boxes are {kinds[0]} (median width/height {aspect:.2f}), but {len(against)} of the {len(configured.ratios)} anchor "
         f"ratios make {kinds[1]} anchors: ratios are height / width.",
-        f"Boxes with an anchor above IoU 0.5 / 0.7: {_pair(configured.overall)} % with {_list(configured.ratios)}, "
+        f"Boxes with an anchor above IoU 0.5 / 0.7: {_pair(configured.overall)} % with {listed(configured.ratios)}, "
         f"{_pair(other.overall)} % with the same ratios read as width / height.",
         f"Set {ratios_to(other.ratios, _generator(case))}: {gain * 100:.1f} points more of the boxes then have an anchor above "
         f"IoU 0.7.",
@@ -137,10 +194,6 @@ def _generator(case: Case) -> Any:
 
 def _pair(shares: tuple[float, ...]) -> str:
     return " / ".join(f"{100 * share:.1f}" for share in shares)
-
-
-def _list(ratios: Sequence[float]) -> str:
-    return f"[{', '.join(f'{ratio:g}' for ratio in ratios)}]"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ Boxes are (x1, y1, x2, y2) in px of the view as the model is fed it. Anchor rati
 ``AnchorGenerator`` reads them ("the list of ratios between the height and width of anchors"); our aspects are width / height.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,8 +80,13 @@ def read_ratios(generator: Mapping[str, Any]) -> tuple[float, ...]:
 
 def ratios_to(ratios: Sequence[float], generator: Mapping[str, Any]) -> str:
     """How to set a config's ratios to these, of height / width: ``model...ratios to [1, 2]``."""
-    to = f"model.detector.rpn_head.anchor_generator.ratios to [{', '.join(f'{ratio:g}' for ratio in ratios)}]"
+    to = f"model.detector.rpn_head.anchor_generator.ratios to {listed(ratios)}"
     return to + (" and its type to AnchorGenerator" if generator.get("type") == _WIDTH_HEIGHT else "")
+
+
+def listed(values: Sequence[float]) -> str:
+    """``[0.5, 1, 2]``, as in a setting."""
+    return f"[{', '.join(f'{value:g}' for value in values)}]"
 
 
 def anchor_sizes(ratios: Sequence[float], scales: Sequence[float], stride: int) -> Floats:
@@ -129,6 +135,21 @@ def fitted_ratios(boxes: Floats, count: int) -> tuple[float, ...]:
             break
         centres = np.array(moved)
     return tuple(dict.fromkeys(float(f"{ratio:.2g}") for ratio in np.exp(centres)))
+
+
+def scale_sets(sides: Floats, strides: Sequence[int]) -> list[tuple[float, ...]]:
+    """Scales whose anchors reach from the small boxes to the large ones: one, two and three an octave, to two significant digits.
+
+    Strides double from level to level, so that a level has one octave to fill, and more only where boxes reach beyond the last.
+
+    Args:
+        sides: roots of the boxes' areas, px; small and large are their 5th and 95th percentiles.
+        strides: of the levels, ascending, px.
+    """
+    low, high = np.percentile(sides, (5, 95))
+    first = low / strides[0]
+    octaves = 1 + max(0, math.ceil(math.log2(high / (first * strides[-1]))))
+    return [tuple(float(f"{first * 2 ** (i / n):.2g}") for i in range(n * octaves)) for n in (1, 2, 3)]
 
 
 def inverted(ratios: Sequence[float]) -> tuple[float, ...]:

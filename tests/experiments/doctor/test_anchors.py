@@ -13,6 +13,7 @@ from experiments.doctor.anchors import (
     inverted,
     ratio_sets,
     read_grid,
+    scale_sets,
 )
 from experiments.errors import UserError
 
@@ -77,6 +78,17 @@ def test_fitted_ratios_find_the_clusters_of_the_boxes() -> None:
     boxes = np.hstack([np.zeros((9, 2)), shapes]).astype(float)
     assert fitted_ratios(boxes, 3) == (0.25, 1.0, 3.0)
     assert fitted_ratios(boxes[[0, 3, 5]], 3) == (1.0, 3.0)  # boxes of two shapes: no ratio stands twice
+
+
+def test_scales_reach_from_the_small_boxes_to_the_large_ones() -> None:
+    assert scale_sets(np.array([12.0] * 50 + [40.0] * 50), (4, 8, 16)) == [
+        (3,),
+        (3, 4.2),
+        (3, 3.8, 4.8),
+    ]  # 12 to 48 px and more
+    assert scale_sets(np.array([8.0] * 50 + [60.0] * 50), (4, 8)) == [  # 60 px is nearly two octaves above 2 * 8 px
+        (2, 4, 8), (2, 2.8, 4, 5.7, 8, 11), (2, 2.5, 3.2, 4, 5, 6.3, 8, 10, 13),
+    ]  # fmt: skip
 
 
 def test_inverted_ratios_are_those_read_as_width_over_height() -> None:

@@ -1,5 +1,7 @@
 """What the doctor says of the shipped configs, and of planted faults: exactly the fault, beyond what is truly so."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -295,6 +297,29 @@ def test_parameters_created_in_the_first_forward_pass_are_named(plain_data: Path
         MODELS.module_dict.pop("LateBackbone")
     assert [(finding.check, finding.level) for finding in found] == [("first forward pass", "error")]
     assert "backbone.late.bias, backbone.late.weight" in found[0].evidence
+
+
+@pytest.mark.parametrize(
+    "delta", [{f"{_ANCHORS}.scales": [30, 40]}, {f"{_ANCHORS}.scales": [4], f"{_ANCHORS}.ratios": [0.2]}]
+)
+def test_the_remedy_for_anchors_cures_what_it_is_for(delta: dict[str, Any], plain_data: Path) -> None:
+    (found,) = beyond_the_baseline("cpu", delta, plain_data)
+    remedy = {path: json.loads(values) for path, values in re.findall(r"(model\S+) to (\[[^]]+\])", found.remedy)}
+    assert set(remedy) <= {f"{_ANCHORS}.scales", f"{_ANCHORS}.ratios"}
+    assert remedy and beyond_the_baseline("cpu", delta | remedy, plain_data) == []
+
+
+def test_boxes_that_lie_between_anchors_want_larger_views(make_data: Callable[..., Path]) -> None:
+    """Of 6 px: half a stride of 4 px away leaves 4 * 4 of 2 * 36 - 16 px, an IoU of 0.29."""
+    tiny, large = make_data(box=(6, 6)), make_data(box=(6, 6), size=(192, 480))
+    remedies = [
+        next(one.remedy for one in examine("cpu", {}, data=data).findings if one.check == "anchor coverage")
+        for data in (tiny, large)
+    ]
+    assert "take larger images: 100% of their boxes are smaller than 12 px" in remedies[0]
+    assert (
+        "set model.detector.backbone.mvvit.image_size to [480, 192]" in remedies[1]
+    )  # 3 px as they are fed: 4 times would be needed
 
 
 def test_what_cannot_be_built_or_read_is_one_finding_and_the_rest_is_not_checked(
