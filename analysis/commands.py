@@ -29,12 +29,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of the ta
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Tells a user's mistake in one sentence on standard error and exits with status 2."""
+    """Tells a user's mistake in one sentence on standard error and exits with status 2; tells of Ctrl-C, too."""
     try:
         yield
     except (UserError, OSError) as error:
         typer.echo(f"Error: {told(error)}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Stopped; the runs are as they were, and the same command begins anew.", err=True)
+        raise typer.Exit(130) from None
 
 
 @app.callback()

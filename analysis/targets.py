@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.goals import NEAR_ZERO, OVERALL, Goals
+from experiments.goals import NEAR_ZERO, OVERALL, Goals, beside
 
 BASELINE = "baseline"
 OVERALL_NAME = "overall mAP"
@@ -148,7 +148,9 @@ def compare(goal: Goal, *, baseline: Mapping[int, float | None], arm: Mapping[in
         change=after - before if abs(after - before) > _ROUNDING else 0.0,
         ratio=None if near_zero else after / before,
         judgements=tuple(Judgement(t.name, t.label, t.judge(after, before)) for t in goal.targets),
-        reason=f"the baseline's {_figure(name)} is near zero (below {NEAR_ZERO:g})" if near_zero else None,
+        reason=f"the baseline's {_figure(name)} is near zero ({beside(before, NEAR_ZERO)}, below {NEAR_ZERO:g})"
+        if near_zero
+        else None,
     )
 
 

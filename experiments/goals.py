@@ -17,6 +17,13 @@ OVERALL = "all"
 NEAR_ZERO = 0.001
 """AP below which a baseline counts as "at or near zero": a multiple of it means nothing."""
 
+
+def beside(ap: float, bound: float) -> str:
+    """An AP with three decimals, or as many more, up to six, as it takes to show on which side of a bound it lies."""
+    texts = [(f"{ap:.{digits}f}", f"{bound:.{digits}f}") for digits in range(3, 7)]
+    return next((text for text, other in texts if text != other), texts[0][0])
+
+
 Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -165,11 +165,17 @@ def _split_notes(
     """Classes that a part lacks, and shares that whole specimens cannot make up."""
     dealt = {part: hidden if part == UNLABELLED else parts[part] for part in shares}
     groups = sum(len(members) for members in dealt.values())
+    training = shares[LABELLED] + shares.get(UNLABELLED, 0)
     notes = []
     for part, members in dealt.items():
         share = len(members) / groups
         if abs(share - shares[part]) > _TOLD:
-            notes.append(f"{part} holds {share:.0%} of the groups, not {shares[part]:.0%}: specimens are kept whole.")
+            option = (
+                f"--{part}" if part in ("val", "test") else f"--labelled, a share of the {training:.0%} for training"
+            )
+            notes.append(
+                f"{part} holds {share:.0%} of the groups, not {shares[part]:.0%} ({option}): specimens are kept whole."
+            )
         found = set(_classes(members))
         for name in classes:
             if name not in found and part != UNLABELLED:

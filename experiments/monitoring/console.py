@@ -47,7 +47,7 @@ def print_checklist(record: Record, console: Console) -> None:
     lines += [(f"Alarm, {alarm.line}", "yellow") for alarm in record.alarms]
     absent = len(record.gates) - len(reached)
     if absent:
-        lines.append((f"{absent} of {len(record.gates)} gates were not reached; record and report say why", "yellow"))
+        lines.append((f"{absent} of {len(record.gates)} gates were not reached; the record says why", "yellow"))
     told = _told.pop(record.identity, set())
     for line, style in lines:
         if line not in told:

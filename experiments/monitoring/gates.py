@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.goals import NEAR_ZERO, OVERALL, Goals
+from experiments.goals import NEAR_ZERO, OVERALL, Goals, beside
 from experiments.monitoring.stability import half_means, variation
 from experiments.monitoring.windows import kept_ratio
 from experiments.records import Gate, GateName, Record, Validation, Verdict
@@ -248,10 +248,13 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
         return due.absent(f"AP {ap:.3f}; {before.what}", ap=ap)
     overall = due.name == "overall_ap"
     if last and not overall and before.ap < NEAR_ZERO:
-        why = f"AP {ap:.3f}; {before.what} {before.ap:.4f} is near zero, a multiple of which means nothing"
+        why = (
+            f"AP {ap:.3f}; {before.what} {beside(before.ap, NEAR_ZERO)} is near zero, a multiple of which means nothing"
+        )
         return due.absent(why, ap=ap, before=before.ap)
     if before.ap < NEAR_ZERO and ap < NEAR_ZERO:
-        why = f"AP {ap:.4f} and {before.what} {before.ap:.4f} are near zero, between which nothing can be told"
+        now, then = (beside(value, NEAR_ZERO) for value in (ap, before.ap))
+        why = f"AP {now} and {before.what} {then} are near zero, between which nothing can be told"
         return due.absent(why, ap=ap, before=before.ap)
     if overall:
         floor = before.ap if goals.overall_least is not None else goals.overall_floor * before.ap
@@ -262,7 +265,6 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
         return due.judge(passed, says, ap=ap, before=before.ap, bound=floor)
     multiple = goals.hard[name].conservative if last else 1.0
     bound = multiple * before.ap
-    says = (
-        f"AP {ap:.3f}, to be above {bound:.3f} ({f'{multiple:g} times ' if last else ''}{before.what} {before.ap:.3f})"
-    )
+    of = f"{multiple:g} times " if last else ""
+    says = f"AP {beside(ap, bound)}, to be above {beside(bound, ap)} ({of}{before.what} {before.ap:.3f})"
     return due.judge(ap > bound + _ROUNDING, says, ap=ap, before=before.ap, bound=bound)

@@ -64,6 +64,18 @@ def test_the_report_is_told_of_before_it_is_made(study, monkeypatch):
     ]  # fmt: skip
 
 
+def test_a_stop_is_told(study, monkeypatch):
+    def stopped(folder, model):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.report.build.write_html", stopped)
+    result = CliRunner().invoke(app, ["report", "--study", "focal", "--runs-root", str(study.parent)])
+    assert (result.exit_code, result.stderr) == (
+        130,
+        "Stopped; the runs are as they were, and the same command begins anew.\n",
+    )
+
+
 def test_help_is_light_and_reports_need_no_torch():
     code = (
         "import sys, analysis.commands; light = set(sys.modules); import analysis.table, analysis.charts; "

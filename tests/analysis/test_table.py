@@ -72,7 +72,7 @@ def test_undefined_targets_say_why(study, add_run):
     assert "5x undefined, 8x undefined" in text
     assert "2.5x undefined, 3.7x undefined" in text
     assert rows(text, "focal")[0][3] == "-"
-    assert "Undefined for focal: the baseline's AP of Severe_Rust is near zero (below 0.001)." in text
+    assert "Undefined for focal: the baseline's AP of Severe_Rust is near zero (0.0005, below 0.001)." in text
     assert "Undefined for focal: no shared seed has an AP of Chipped in both arms." in text
 
 

@@ -64,9 +64,9 @@ def test_a_baseline_near_zero_leaves_the_change_but_no_ratio():
     assert comparison.change == pytest.approx(0.2)
     assert comparison.ratio is None
     assert [judgement.verdict for judgement in comparison.judgements] == ["undefined", "undefined"]
-    assert comparison.reason == "the baseline's AP of Severe_Rust is near zero (below 0.001)"
+    assert comparison.reason == "the baseline's AP of Severe_Rust is near zero (0.0009, below 0.001)"
     overall = compare(OVERALL, baseline={0: 0.0}, arm={0: 0.1})
-    assert overall.reason == "the baseline's overall mAP is near zero (below 0.001)"
+    assert overall.reason == "the baseline's overall mAP is near zero (0.000, below 0.001)"
 
 
 def test_a_baseline_of_one_thousandth_counts():

@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import UserError
-from experiments.goals import PLAN, Goals, Multiples, plan_goals, read_goals, write_template
+from experiments.goals import PLAN, Goals, Multiples, beside, plan_goals, read_goals, write_template
 
 CLASSES = ["Broken", "Chipped", "Scratched", "Severe_Rust", "Tip_Wear"]
+
+
+@pytest.mark.parametrize(
+    ("ap", "bound", "shown"),
+    [(0.4, 0.1, "0.400"), (0.0019, 0.0021, "0.0019"), (0.002, 0.002, "0.002"), (0.00099999, 0.001, "0.001")],
+)
+def test_an_ap_shows_on_which_side_of_a_bound_it_lies(ap: float, bound: float, shown: str) -> None:
+    assert beside(ap, bound) == shown
 
 
 def test_the_plans_goals_apply_where_there_is_no_file(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def test_a_baseline_near_zero_leaves_the_verdict_undefined(study, add_run):
     met, _ = verdict(study)
     assert met == (
         "Chipped did not exceed 2.5x of the baseline's AP (focal, 0.100 to 0.100, 1.00x); overall mAP fell by more than 5 %; "
-        "whether Severe_Rust reached its target is undefined, since the baseline's AP of Severe_Rust is near zero (below 0.001)."
+        "whether Severe_Rust reached its target is undefined, since the baseline's AP of Severe_Rust is near zero (0.000, below "
+        "0.001)."
     )
 
 
@@ -52,7 +53,8 @@ def test_all_undefined_is_one_clause(study, add_run):
     met, _ = verdict(study)
     assert met == (
         "Overall mAP did not fall by more than 5 %; whether Severe_Rust and Chipped reached their targets is undefined, since the "
-        "baseline's AP of Severe_Rust is near zero (below 0.001) and the baseline's AP of Chipped is near zero (below 0.001)."
+        "baseline's AP of Severe_Rust is near zero (0.000, below 0.001) and the baseline's AP of Chipped is near zero (0.000, "
+        "below 0.001)."
     )
 
 

@@ -187,6 +187,14 @@ def test_what_the_splits_lack_is_told(tmp_path: Path) -> None:
     assert not any("'crack' has no boxes in train_labeled" in note for note in notes)
 
 
+def test_shares_that_whole_specimens_cannot_make_up_are_told(tmp_path: Path) -> None:
+    """Of three specimens of 6, 2 and 2 groups one is held out, one shown and one hidden: 40 % each of 80 % were asked for."""
+    names = [f"S{specimen}_{shot}_crop_1" for specimen, shots in enumerate((6, 2, 2)) for shot in range(shots)]
+    notes = bring(write_yolo(tmp_path / "source", names), views=1, labelled=0.5, val=0.2, test=0.0)["notes"]
+    told = "of the groups, not 40% (--labelled, a share of the 80% for training): specimens are kept whole."
+    assert sorted(notes[1:]) == [f"train_labeled holds 20% {told}", f"train_unlabeled holds 60% {told}"]
+
+
 def test_images_of_several_sizes_are_told_and_the_commonest_stands(tmp_path: Path) -> None:
     source = write_yolo(tmp_path / "source", [f"S{i}_1_crop_1" for i in range(6)])
     Image.new("L", (20, 20)).save(source / "images" / "S3_1_crop_1.png")

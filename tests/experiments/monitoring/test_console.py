@@ -42,7 +42,7 @@ def test_one_line_per_gate_reached_and_alarm_unwrapped_and_never_markup() -> Non
         "Gate, iteration 4, stability: passed; the loss varies by 1.0% [bold].",
         "Gate, iteration 10, class_ap Chipped: failed; AP 0.1",
         "Alarm, iteration 8 to 16: memory is short.",
-        "2 of 4 gates were not reached; record and report say why",
+        "2 of 4 gates were not reached; the record says why",
     ]
 
 
@@ -51,6 +51,6 @@ def test_what_was_shown_of_a_run_is_not_shown_again() -> None:
     note_told(record, f"Gate, {record.gates[1].line}")  # as while it trained
     note_told(checked("another"), f"Gate, {record.gates[0].line}")
     assert [line.partition(":")[0] for line in shown(record)] == [
-        "Gate, iteration 4, stability", "Alarm, iteration 8 to 16", "2 of 4 gates were not reached; record and report say why",
+        "Gate, iteration 4, stability", "Alarm, iteration 8 to 16", "2 of 4 gates were not reached; the record says why",
     ]  # fmt: skip
     assert len(shown(record)) == 4  # asked for once more, with nothing shown since

@@ -153,12 +153,12 @@ def test_a_multiple_of_nearly_nothing_is_no_goal() -> None:
     assert [found[(*key, 40)] for key in BOTH] == ["not_reached", "not_reached"]
 
 
-@pytest.mark.parametrize("ap", [0.0, 0.0002, 0.0009])
-def test_two_scores_of_nearly_nothing_end_no_arm_early(ap: float) -> None:
+@pytest.mark.parametrize(("ap", "shown"), [(0.0, "0.000"), (0.0002, "0.000"), (0.00098, "0.00098")])
+def test_two_scores_of_nearly_nothing_end_no_arm_early(ap: float, shown: str) -> None:
     poor = record((20, 0.3, 0.0005), (40, 0.4, 0.04), delta={})
     gate = judge_scores(record((20, 0.3, ap)), baseline=poor, goals=PLAN)[0]
     assert (gate.subject, gate.milestone, gate.verdict) == ("Severe_Rust", 10, "not_reached")
-    assert gate.says == f"AP {ap:.4f} and the baseline's 0.0005 are near zero, between which nothing can be told"
+    assert gate.says == f"AP {shown} and the baseline's 0.0005 are near zero, between which nothing can be told"
     assert gate.figures == {"ap": ap, "before": 0.0005}
     nothing = record((40, 0.0005, 0.04), delta={})
     gates = judge_scores(record((40, ap, 0.04)), baseline=nothing, goals=PLAN)
