@@ -16,6 +16,8 @@ from ablations.arms import JOIN, Arm
 from ablations.cost import Cost, estimate_cost
 from ablations.estimability import Estimability, describe
 from ablations.evidence import comparable, settings_of
+from ablations.factors import select
+from ablations.own_config import departures
 from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
 from ablations.request import DEFAULT_SCALE, Request
 from ablations.space import Row, describe_space
@@ -30,6 +32,7 @@ from experiments.runs import (
     data_folder,
     default_split,
     followed,
+    is_folder_name,
     read_dataset,
     run_identity,
 )
@@ -40,7 +43,8 @@ from experiments.studies import ARMS_FOLDER
 class Plan:
     """``trained`` counts the runs that are completed already; it and ``cost`` know nothing before the data are made.
 
-    ``noise`` and ``smallest`` are keyed by hard class; ``space`` is what a search samples, ``trials`` how often.
+    ``noise`` and ``smallest`` are keyed by hard class; ``space`` is what a search samples, ``trials`` how often; ``departures``
+    tell where the config has other values than the factor table's off.
     """
 
     request: Request
@@ -52,6 +56,7 @@ class Plan:
     smallest: dict[str, SmallestEffect]
     space: tuple[Row, ...]
     trials: int
+    departures: tuple[str, ...] = ()
 
 
 def plan(request: Request, *, workers: int = 1) -> Plan:
@@ -95,6 +100,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         },
         space=tuple(describe_space(request.search.space)) if request.search else (),
         trials=trials,
+        departures=tuple(departures(request.scale, select(varied))) if varied else (),
     )  # fmt: skip
 
 
@@ -122,6 +128,7 @@ def as_plain(plan: Plan) -> dict[str, Any]:
         "smallest_effect": {name: asdict(effect) for name, effect in plan.smallest.items()},
         "space": [row._asdict() for row in plan.space],
         "trials": plan.trials,
+        "departures": list(plan.departures),
     }
 
 
@@ -138,6 +145,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     if plan.estimability.aliases:
         console.print(_alias_table(plan.estimability))
     for sentence in () if plan.space else plan.estimability.sentences:
+        say(sentence)
+    for sentence in plan.departures:
         say(sentence)
     say(
         f"{plan.runs} runs at scale {request.scale} ({len(request.arms)} arms{f' + {plan.trials} settings' if plan.trials else ''}"
@@ -220,9 +229,11 @@ def _alias_table(described: Estimability) -> Table:
 
 def noise_command(request: Request) -> str:
     """What measures the run-to-run deviation of a request's scale and data where the request looks for it."""
+    own = f"noise-{request.data.name}" if request.data else ""
     variables = {
         "SCALE": request.scale if request.scale != DEFAULT_SCALE else None,
         "DATA": request.data,
+        "STUDY": own if request.data and is_folder_name(own) else None,
         "RUNS": request.runs_root if request.runs_root != runs_root().resolve() else None,
     }
     return shlex.join(["make", "noise", *(f"{name}={value}" for name, value in variables.items() if value)])

@@ -244,7 +244,7 @@ def _extended(stored: Study | None, request: Request, data: Path, description: M
         if known.identity != identity:
             raise UserError(
                 f"Study {study.study} in {request.runs_root} holds {run.arm}, seed {run.seed} as another run (identity "
-                f"{known.identity}, wanted {identity}): configs or factors have changed since; choose "
+                f"{known.identity}, wanted {identity}): configs or factors have changed since, or CONFIGS names others; choose "
                 "another --study (make: STUDY=)."
             )
     asked = StudyRequest(

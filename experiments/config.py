@@ -50,6 +50,8 @@ def config_path(config: str) -> Path:
         UserError: there is no such file; the message names the shipped ones.
     """
     path = Path(config) if config.endswith(".py") else CONFIGS / f"{config}.py"
+    if not config.endswith(".py") and not CONFIGS.is_dir():
+        raise UserError(f"CONFIGS names {CONFIGS}, which is no folder: name the one that has the scales' configs.")
     if not path.is_file():
         names = sorted(p.stem for p in CONFIGS.glob("*.py") if p.stem != "base")
         near = difflib.get_close_matches(config, names, n=1)
@@ -92,26 +94,32 @@ def set_path(config: Any, dotted: str, value: Any) -> None:
     Raises:
         UserError: no such path, with the nearest valid ones; or the new value is of another kind than the old one.
     """
-    parent, key = None, ""
-    node = config
     if dotted in SET_BY_PROGRAM:
         raise UserError(f"{dotted} is set by the program: {SET_BY_PROGRAM[dotted]}.")
+    old = value_at(config, dotted)
+    if not _same_kind(old, value):
+        raise UserError(
+            f"{dotted} is {_plain(old)!r}; {value!r} is a {type(value).__name__}, which cannot stand there: give a value of "
+            f"the same kind."
+        )
+    above, _, key = dotted.rpartition(".")
+    parent = value_at(config, above) if above else config
+    parent[int(key) if isinstance(parent, list) else key] = value
+
+
+def value_at(config: Any, dotted: str) -> Any:
+    """The value at a dotted path, list items by number.
+
+    Raises:
+        UserError: no such path, with the nearest valid ones.
+    """
+    node = config
     for part in dotted.split("."):
-        parent, key = node, part
         try:
             node = node[int(part)] if isinstance(node, list) else node[part]
         except (KeyError, IndexError, ValueError, TypeError):
             raise UserError(_unknown(config, dotted)) from None
-    if not _same_kind(node, value):
-        raise UserError(
-            f"{dotted} is {_plain(node)!r}; {value!r} is a {type(value).__name__}, which cannot stand there: give a value of "
-            f"the same kind."
-        )
-    if isinstance(parent, list):
-        parent[int(key)] = value
-    else:
-        assert parent is not None
-        parent[key] = value
+    return node
 
 
 _WORDS = {"True": True, "False": False, "None": None}  # as Python, and our own tables, spell them

@@ -41,6 +41,13 @@ def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> N
     assert lines[7:] == ["Working out the tables, and drawing the charts ...", "the report"]
 
 
+def test_factors_over_a_config_of_ones_own_are_told(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ablations.commands.departures", lambda scale, factors: [f"{scale}: {factors[0].name} is another."]
+    )
+    assert laboratory.run("--factors", "focal").stdout.splitlines()[1] == "cpu: focal is another."
+
+
 def test_the_study_file_tells_all(laboratory: Laboratory, tmp_path: Path) -> None:
     make_data(tmp_path / "own", "own-1")
     laboratory.run("--factors", "focal", "--scale", "paper", "--seeds", "2", "--data", str(tmp_path / "own"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import config as config_module
 from experiments.config import leaf_paths, load_config, parse_setting, set_path, to_json
 from experiments.errors import UserError
 
@@ -104,3 +105,9 @@ def test_the_burn_in_of_every_scale_fits_its_config(scale: str) -> None:
 def test_leaf_paths() -> None:
     tree = {"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 3}]}
     assert list(leaf_paths(tree)) == ["a.b", "a.c", "d.0.e"]
+
+
+def test_a_folder_of_configs_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_module, "CONFIGS", tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"CONFIGS names .*nowhere, which is no folder"):
+        load_config("tiny")
