@@ -132,7 +132,7 @@ _MEASUREMENTS = "Whether the neighbouring views help is measured with a shuffled
 _SPLIT_HEAD = ("split", "groups", "images", "boxes", "boxes per view", "most in a view")
 _CLASS_HEAD = ("class", "boxes", "share", "mean area", "aspect P25", "median", "P75", "below 0.5")
 _FILES = """\
-    images/<group>_crop_<view>.jpg     one view; the specimen is the group's name up to its first underscore
+    images/<group>_crop_<view>.*       one view; the specimen is the group's name up to its first underscore
     annotations/<split>.json           COCO; every image names its group in base_img_id
     annotations/train_unlabeled.json   no boxes; where they are known, train_unlabeled_truth.json has them, for
                                        dealing labels out anew and for judging pseudo-labels

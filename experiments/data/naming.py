@@ -54,7 +54,9 @@ class Naming:
             found = _search(self.group_by, stem, "--group-by")
             group = found["group"]
             if not found["view"].isdecimal():
-                raise ValueError(f"its view is {found['view']!r}, not a whole number: correct --group-by.")
+                raise ValueError(
+                    f"its view is {found['view']!r}, not a whole number: correct --group-by, or name the views by numbers."
+                )
             view = int(found["view"])
         if self.specimen_by is None:
             return group, group, view

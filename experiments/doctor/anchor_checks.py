@@ -26,6 +26,7 @@ LEAST_COVERED = 0.9  # share of a class's boxes that should have an anchor with 
 _STRIDES = (
     3  # a box of 3 strides a side keeps IoU 0.53 with an anchor of its size half a stride away, one of 2 only 0.39
 )
+_LARGER = 1.2  # times the side of a view: less than that is not worth a change
 _GAIN = 0.05  # share of boxes (of a class, or at IoU 0.7 of all) that other anchors must gain to be spoken of
 
 
@@ -68,11 +69,11 @@ def coverage_findings(case: Case) -> list[Finding]:
         changes.append(f"{ratios_to(best.ratios, _generator(case))} (height / width, {best.title})")
     if scales:
         changes.append(f"model.detector.rpn_head.anchor_generator.scales to {listed(scales)}")
-    remedies = [f"set {' and '.join(changes)}"] if changes else []
     left = [name for name in poor if best.of_class[name][0] < LEAST_COVERED]
-    if left:
-        remedies.append(_further(case, left))
-    remedy = "; ".join(remedies)
+    size, further = _further(case, left) if left else (None, "")
+    if size:  # with which other anchors are the best
+        changes = []
+    remedy = "; ".join([*([f"set {' and '.join(changes)}"] if changes else []), *([further] if further else [])])
     none = configured.overall[0] == 0
     says = (
         "No box of any class has an anchor above IoU 0.5."
@@ -114,27 +115,24 @@ def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, 
     return best, scales
 
 
-def _further(case: Case, left: Sequence[str]) -> str:
-    """What to do for classes that neither ratios nor scales bring to the share that is wanted."""
+def _further(case: Case, left: Sequence[str]) -> tuple[list[int] | None, str]:
+    """What to do for classes that neither ratios nor scales bring to the share that is wanted; first the size of views it sets."""
     boxes, stride = case.boxes("labelled"), min(_grid(case).strides)
     sides = np.sqrt(boxes.areas[np.isin(boxes.labels, [case.classes.index(name) for name in left])])
     least = _STRIDES * stride
     small = float(np.mean(sides < least))
-    if small >= 0.5:
-        room = min(
-            case.description["image_size"][0] / case.size[0], least / float(np.median(sides))
-        )  # images are not enlarged
-        sizes = listed([round(side * room) for side in case.size])
-        larger = (
-            "take larger images"
-            if room <= 1
-            else f"set model.detector.backbone.mvvit.image_size to {sizes} and ask again"
-        )
-        return (
-            f"for {_and(left)} {larger}: {small:.0%} of their boxes are smaller than {least} px, {_STRIDES} times the distance "
-            f"between anchors, and may lie between them whatever ratios and scales are"
-        )
-    return f"for {_and(left)} further ratios and scales between these would be needed"
+    if small < 0.5:
+        return None, f"for {_and(left)} further ratios and scales between these would be needed"
+    why = (
+        f"{small:.0%} of their boxes are smaller than {least} px, {_STRIDES} times the distance between anchors, and may lie "
+        f"between them whatever ratios and scales are"
+    )
+    room = case.description["image_size"][0] / case.size[0]  # images are not enlarged
+    if room < _LARGER:
+        return None, f"for {_and(left)} take larger images, or leave them out of what is concluded: {why}"
+    times = min(room, max(_LARGER, least / float(np.median(sides))))
+    size = [round(side * times) for side in case.size]
+    return size, f"for {_and(left)} set model.detector.backbone.mvvit.image_size to {listed(size)} and ask again: {why}"
 
 
 def convention_findings(case: Case) -> list[Finding]:

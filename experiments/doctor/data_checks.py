@@ -13,8 +13,12 @@ _MOST_TOO_SMALL = 0.1  # share of a class's boxes
 def class_findings(case: Case) -> list[Finding]:
     """Classes with no boxes, or a handful, among the labelled or the validation groups."""
     grave: dict[str, tuple[Level, Level, str, str]] = {
-        "labelled": ("error", "warning", "cannot be learnt", "Label groups that show it, or choose another --seed or --split"),
-        "validation": ("warning", "note", "cannot be judged", "Move specimens that show it into validation"),
+        "labelled": (
+            "error", "warning", "cannot be learnt", "Label groups that show it, or import with more of --labelled",
+        ),
+        "validation": (
+            "warning", "note", "cannot be judged", "Import with more of --val or another --seed, so that validation shows it",
+        ),
     }  # fmt: skip
     findings = []
     for part, (none, few, harm, remedy) in grave.items():

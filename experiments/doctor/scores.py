@@ -93,14 +93,14 @@ def threshold_findings(
     Args:
         about: on what, and whose boxes, for the evidence.
         views: number of views that were counted over.
-        config: name or path, for the remedies.
+        config: name or path, with the options that name the data, for the remedies.
     """
     evidence = f"Boxes per view: {about}.\n{_table(counted, thresholds, views)}"
     judged = [scores for scores in counted if scores.truths >= LEAST_TRUTHS]
     if not judged:
         return [Finding(
             CHECK, "note", f"No class has {LEAST_TRUTHS} annotated boxes there: thresholds were not judged.", evidence,
-            "Judge them on more groups, with `python -m experiments audit`.",
+            f"Judge them on more groups, with `python -m experiments audit {config}`.",
         )]  # fmt: skip
     few = [scores for scores in judged if scores.initial < FEW * scores.truths]
     many = [scores for scores in judged if scores.initial > MANY * scores.truths]

@@ -69,7 +69,7 @@ def examine_teacher(
         thresholds,
         about=about,
         views=len(found.views),
-        config=config,
+        config=f"{config} --data {data}",
     )
 
 
@@ -89,7 +89,7 @@ def _untrained(config: str, *, data: Path, seed: int, split: int, has_burn_in: b
         "note",
         f"{config} has no burn-in and loads no weights, so there is no teacher whose scores thresholds could be held against.",
         "burn_in is empty and load_from is not set.",
-        f"Train it, then `python -m experiments audit {config} --weights RUN_FOLDER` measures the teacher.",
+        f"Train it, then `python -m experiments audit {config} --data {data} --weights RUN_FOLDER` measures the teacher.",
     )
 
 

@@ -290,7 +290,8 @@ def test_val_needs_five_boxes_of_a_class_to_conclude_from(data: Path) -> None:
     change(data, VAL, keep)
     assert [str(p).removeprefix("annotations/val.json: class ") for p in check_dataset(data, progress=False)] == [
         "Broken: has no boxes in this split: it cannot be scored.",
-        "Scratched: has 4 boxes, fewer than 5: no conclusion can be drawn from its scores; add some.",
+        "Scratched: has 4 boxes, fewer than 5: no conclusion can be drawn from its scores; add some, with more of "
+        "`data import --val` for example.",
         "Severe_Rust: has no boxes in this split: it cannot be scored.",
         "Tip_Wear: has no boxes in this split: it cannot be scored.",
     ]

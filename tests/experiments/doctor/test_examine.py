@@ -316,10 +316,23 @@ def test_boxes_that_lie_between_anchors_want_larger_views(make_data: Callable[..
         next(one.remedy for one in examine("cpu", {}, data=data).findings if one.check == "anchor coverage")
         for data in (tiny, large)
     ]
-    assert "take larger images: 100% of their boxes are smaller than 12 px" in remedies[0]
+    assert (
+        "take larger images, or leave them out of what is concluded: 100% of their boxes are smaller than 12 px"
+        in remedies[0]
+    )
     assert (
         "set model.detector.backbone.mvvit.image_size to [480, 192]" in remedies[1]
     )  # 3 px as they are fed: 4 times would be needed
+
+
+def test_where_every_cell_is_a_token_more_of_them_are_not_advised(make_data: Callable[..., Path]) -> None:
+    data = make_data(box=(6, 6))
+    few, all_cells = (
+        next(one.remedy for one in examine("cpu", delta, data=data).findings if one.check == "tokens per defect")
+        for delta in ({}, {"model.detector.backbone.mvvit.num_tokens": 100_000})
+    )
+    assert few.startswith("Set model.detector.backbone.mvvit.num_tokens higher")
+    assert all_cells.startswith("Feed larger views (model.detector.backbone.mvvit.image_size)")
 
 
 def test_what_cannot_be_built_or_read_is_one_finding_and_the_rest_is_not_checked(
