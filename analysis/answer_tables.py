@@ -110,7 +110,7 @@ def print_targets(answers: Answers, console: Console) -> None:
         console.print(Text(f"Best arm of {found.class_name}: {found.best.note}."))
         if len(found.arms) > _MOST_ARMS:
             rest = len(found.arms) - _MOST_ARMS
-            console.print(Text(f"{rest} arms with lower APs are in targets.csv."))
+            console.print(Text(f"{rest} further arms are in targets.csv."))
         for note in found.notes:
             console.print(Text(f"{note[0].upper()}{note[1:].rstrip('.')}."))
     _print_reasons((arm.change for found in judged for arm in found.arms), console)

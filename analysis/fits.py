@@ -98,7 +98,7 @@ class Fit:
         if self.degrees == 0:
             return "no run is left to estimate the error from: train more seeds"
         if self.variance < _NO_SPREAD:
-            return "the runs do not differ at all, so their spread cannot be told"
+            return "the runs do not differ beyond what arms and seeds account for"
         return None
 
     def _variance_of(self, weights: Matrix, carried: float) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from analysis.sheet import SMALL, any_interval, p_text, reason_notes, refusal_no
 from experiments.style import INK, PALETTE
 
 _COLOURS = LinearSegmentedColormap.from_list("signed", [PALETTE[6], "#ffffff", PALETTE[1]])
+_LEAST = 0.01  # AP that the full colour stands for at least: effects of nothing are to look like nothing
 _DARK = 0.6  # share of the scale from which on ink is hard to read
 _CELL = 0.5  # inches
 
@@ -88,7 +89,7 @@ def heat_map_of(answers: Answers, class_name: str) -> HeatMap | None:
         title=f"Study {answers.study}: interactions of factors in AP of {class_name}\n{answers.model} on val",
         factors=factors,
         cells=tuple(cells),
-        most=max(0.001, *(abs(effect.estimate.value) for effect in effects)),
+        most=max(_LEAST, *(abs(effect.estimate.value) for effect in effects)),
         notes=(*notes, *unfinished_notes(answers.unfinished)),
     )
 

@@ -40,7 +40,7 @@ def plot_learning(learning: pd.DataFrame, class_name: str, ax: Axes, *, start: f
 def plot_windows(
     frame: pd.DataFrame, ax: Axes, *, ylabel: str, hollow: Sequence[str] = (), nested: bool = False, log: bool = False
 ) -> None:
-    """A line per column over iterations, the first in ink, each with its marker.
+    """A line per column over iterations, the first in ink, each with its marker; where there are no values, it is said.
 
     Args:
         hollow: columns that are drawn dashed, without markers.
@@ -64,3 +64,5 @@ def plot_windows(
     else:
         ax.set_ylim(bottom=0)
     ax.grid(axis="y")
+    if frame.dropna(how="all").empty:
+        ax.text(0.5, 0.5, "The run is too short for a curve.", transform=ax.transAxes, ha="center", va="center")

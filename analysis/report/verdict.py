@@ -34,12 +34,13 @@ def _factors(answers: Answers) -> str:
     told = [effect for effect in main if effect.verdict in ("up", "down")]
     why = list(dict.fromkeys(effect.estimate.reason for effect in silent if effect.estimate.reason))
     reasons = listed(why) if why else ""
+    on_hard = " on the hard classes" * (hard[0].family == "hard")
     clauses = []
     if not judged:
-        clauses.append(f"no effect can be told from chance, since {reasons}")
+        clauses.append(f"no effect{on_hard} can be told from chance, since {reasons}")
     else:
         shown = [effect for effect in told if effect in hard]
-        of = f"{len(judged)} main effects{' on the hard classes' * (hard[0].family == 'hard')}"
+        of = f"{len(judged)} main effects{on_hard}"
         clauses.append(
             f"of {of} {listed([_effect(effect) for effect in shown])}, beyond chance"
             if shown
@@ -47,9 +48,9 @@ def _factors(answers: Answers) -> str:
         )
         if silent:
             clauses.append(f"{len(silent)} more have no interval, since {reasons}")
-        overall = [effect for effect in told if effect.class_name == OVERALL]
-        if overall:
-            clauses.append(f"on {OVERALL_NAME}, {listed([_effect(effect, named=False) for effect in overall])}")
+    overall = [effect for effect in told if effect.class_name == OVERALL]
+    if overall:
+        clauses.append(f"on {OVERALL_NAME}, {listed([_effect(effect, named=False) for effect in overall])}")
     return _sentence("; ".join([*clauses, *_synergy(answers)]))
 
 

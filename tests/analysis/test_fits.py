@@ -37,7 +37,7 @@ def test_a_seed_that_lacks_an_arm_does_not_shift_the_comparison() -> None:
     found = fit_arms(observations).estimate(target)
     assert found is not None
     assert found.value == pytest.approx(0.1)  # plain means would say .3 - .4
-    assert found.reason == "the runs do not differ at all, so their spread cannot be told"
+    assert found.reason == "the runs do not differ beyond what arms and seeds account for"
     assert arm_target(observations, {AB: 1.0}) is None
 
 

@@ -38,3 +38,8 @@ def test_windows_draw_a_line_per_column(ax):
     assert (first.get_label(), first.get_xydata().tolist()) == ("all", [[8, 0.2], [16, 0.4]])
     assert (first.get_marker(), second.get_marker()) == ("o", "None")
     assert ax.get_ylim()[0] == 0
+
+
+def test_a_run_without_windows_says_so_in_place_of_a_curve(ax):
+    plot_windows(pd.DataFrame(columns=["loss"], dtype=float), ax, ylabel="loss")
+    assert [text.get_text() for text in ax.texts] == ["The run is too short for a curve."]
