@@ -18,10 +18,9 @@ from ablations import plan as planning
 from ablations.capacity import check_cards, choose_workers, parse_workers, this_machine
 from ablations.designs import DESIGNS
 from ablations.detail import arm_as_plain, print_arm
-from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, select, unknown
+from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, unknown
 from ablations.further import FURTHER
 from ablations.ledger import GRACE, Ledger
-from ablations.own_config import departures
 from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, Request, cards_in, names_in, request_of
 from ablations.space import SPACES
 from ablations.status import as_plain, label, status_of, status_view
@@ -176,7 +175,7 @@ def run(
     done = len(status.entries) - status.unfinished
     told = f"Study {begun.study} at scale {begun.scale}: {len(status.entries)} jobs, {done} done already."
     console.print(told, markup=False, highlight=False, soft_wrap=True)
-    for sentence in () if request.search else departures(request.scale, select(request.factors)):
+    for sentence in request.departures:
         console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
     place = Place(request.runs_root, data_folder(request.scale, request.data), budget_mb, on_fail)
     if status.unfinished:

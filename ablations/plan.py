@@ -16,8 +16,6 @@ from ablations.arms import JOIN, Arm
 from ablations.cost import Cost, estimate_cost
 from ablations.estimability import Estimability, describe
 from ablations.evidence import comparable, settings_of
-from ablations.factors import select
-from ablations.own_config import departures
 from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
 from ablations.request import DEFAULT_SCALE, Request
 from ablations.space import Row, describe_space
@@ -43,8 +41,7 @@ from experiments.studies import ARMS_FOLDER
 class Plan:
     """``trained`` counts the runs that are completed already; it and ``cost`` know nothing before the data are made.
 
-    ``noise`` and ``smallest`` are keyed by hard class; ``space`` is what a search samples, ``trials`` how often; ``departures``
-    tell where the config has other values than the factor table's off.
+    ``noise`` and ``smallest`` are keyed by hard class; ``space`` is what a search samples, ``trials`` how often.
     """
 
     request: Request
@@ -56,7 +53,6 @@ class Plan:
     smallest: dict[str, SmallestEffect]
     space: tuple[Row, ...]
     trials: int
-    departures: tuple[str, ...] = ()
 
 
 def plan(request: Request, *, workers: int = 1) -> Plan:
@@ -100,7 +96,6 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         },
         space=tuple(describe_space(request.search.space)) if request.search else (),
         trials=trials,
-        departures=tuple(departures(request.scale, select(varied))) if varied else (),
     )  # fmt: skip
 
 
@@ -128,7 +123,7 @@ def as_plain(plan: Plan) -> dict[str, Any]:
         "smallest_effect": {name: asdict(effect) for name, effect in plan.smallest.items()},
         "space": [row._asdict() for row in plan.space],
         "trials": plan.trials,
-        "departures": list(plan.departures),
+        "departures": list(request.departures),
     }
 
 
@@ -146,7 +141,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         console.print(_alias_table(plan.estimability))
     for sentence in () if plan.space else plan.estimability.sentences:
         say(sentence)
-    for sentence in plan.departures:
+    for sentence in request.departures:
         say(sentence)
     say(
         f"{plan.runs} runs at scale {request.scale} ({len(request.arms)} arms{f' + {plan.trials} settings' if plan.trials else ''}"

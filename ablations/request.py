@@ -10,6 +10,7 @@ from ablations.arms import Arm, arm_with
 from ablations.designs import arms_of
 from ablations.factors import FACTOR_NAMES, GROUPS, select, unknown
 from ablations.ledger import GRACE
+from ablations.own_config import departures
 from ablations.space import SPACES, describe_space
 from experiments import paths
 from experiments.address import hidden
@@ -32,7 +33,8 @@ class Request:
     """Arms with seeds 0 to ``seeds`` - 1, and a search where settings are sampled.
 
     ``data`` is the data set folder, ``None`` for the scale's own; ``storage`` is the ledger's, ``None`` for a SQLite file
-    in the study's folder; ``command`` is the line that repeats the request, without a password.
+    in the study's folder; ``command`` is the line that repeats the request, without a password; ``departures`` say where the
+    config has other values than the factor table's off.
     """
 
     study: str
@@ -47,6 +49,7 @@ class Request:
     search: Search | None = None
     storage: str | None = None
     grace: float = GRACE
+    departures: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -112,7 +115,7 @@ def request_of(
         study=name, design=design, factors=names, arms=arms, scale=scale, seeds=seeds,
         data=data.resolve() if data else None, runs_root=(runs_root or paths.runs_root()).resolve(),
         command=shlex.join(["python", "-m", "ablations", "run", *words, *(["--control"] if control else [])]),
-        search=search, storage=storage, grace=grace,
+        search=search, storage=storage, grace=grace, departures=() if search else tuple(departures(scale, chosen)),
     )  # fmt: skip
 
 

@@ -248,8 +248,9 @@ def _extended(stored: Study | None, request: Request, data: Path, description: M
                 "another --study (make: STUDY=)."
             )
     asked = StudyRequest(
-        design=request.design, factors=request.factors, seeds=list(range(request.seeds)), command=request.command
-    )
+        design=request.design, factors=request.factors, seeds=list(range(request.seeds)), command=request.command,
+        departures=list(request.departures),
+    )  # fmt: skip
     search = study.search
     if search is not None and request.search is not None:
         search = search.model_copy(update={"trials": max(search.trials, request.search.trials)})

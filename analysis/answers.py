@@ -87,7 +87,7 @@ def answers_of(study: Study, *, model: Model = "teacher", seed: int = 0) -> Answ
         synergy=tuple(synergy_of(observations) for observations in classes),
         targets=tuple(attainment_of(observed.classes[goal.class_name], goal) for goal in goals),
         efficiency=tuple(efficiency(study, mean_cells(results_frame(study), model=model), model=model)),
-        notes=(*disagreements(effects.main), *observed.notes),
+        notes=(*disagreements(effects.main), *observed.notes, *study.departures),
         unfinished=tuple(describe_unfinished(study.unfinished)),
     )
 

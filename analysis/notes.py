@@ -22,6 +22,7 @@ def notes_on(study: Study, cells: Cells, comparisons: Comparisons, *, model: Mod
         *_unvalidated(study, model),
         *_fresh_weights(study),
         *_unlike(study),
+        *study.departures,
     ]
 
 

@@ -77,6 +77,7 @@ class Study:
         search: what a sampled study looks for; ``None`` for others.
         goals: what the arms are judged by.
         entries: every listed run, completed or not, in the order of ``study.json``.
+        departures: sentences on factors whose off was not the factor table's.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Study:
     search: Search | None
     goals: Goals = PLAN
     entries: list[StudyRun] = field(default_factory=list)
+    departures: tuple[str, ...] = ()
 
     @property
     def arms(self) -> list[str]:
@@ -157,7 +159,8 @@ def load_study(folder: Path) -> Study:
     order = arm_order([run.entry for run in completed])
     completed.sort(key=lambda run: (order.index(run.arm), run.seed))
     burn_ins = _burn_ins(folder.parent, completed)
-    return Study(folder.name, completed, burn_ins, unfinished, listed.search, listed.goals, listed.runs)
+    departures = tuple(dict.fromkeys(sentence for request in listed.requests for sentence in request.departures))
+    return Study(folder.name, completed, burn_ins, unfinished, listed.search, listed.goals, listed.runs, departures)
 
 
 def describe_unfinished(runs: Sequence[Unfinished]) -> list[str]:

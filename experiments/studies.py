@@ -50,12 +50,14 @@ class StudyRequest(_Strict):
         factors: names of those that were switched.
         seeds: of its replicates.
         command: repeats it.
+        departures: sentences on settings that the config had at other values than the factor table's off.
     """
 
     design: str
     factors: list[str]
     seeds: list[int]
     command: str
+    departures: list[str] = Field(default_factory=list)
 
 
 class Search(_Strict):

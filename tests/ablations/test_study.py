@@ -43,7 +43,7 @@ def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> N
 
 def test_factors_over_a_config_of_ones_own_are_told(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ablations.commands.departures", lambda scale, factors: [f"{scale}: {factors[0].name} is another."]
+        "ablations.request.departures", lambda scale, factors: [f"{scale}: {factors[0].name} is another."]
     )
     assert laboratory.run("--factors", "focal").stdout.splitlines()[1] == "cpu: focal is another."
 
@@ -68,6 +68,7 @@ def test_the_study_file_tells_all(laboratory: Laboratory, tmp_path: Path) -> Non
             "seeds": [0, 1],
             "command": "python -m ablations run --design alone --factors focal --scale paper --seeds 2 "
             f"--study ablation-focal-paper --data {tmp_path / 'own'}",
+            "departures": [],
         }
     ]
     assert [(run["arm"], run["seed"], run["split"]) for run in study["runs"]] == [

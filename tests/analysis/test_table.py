@@ -4,10 +4,12 @@ import json
 import pytest
 from rich.console import Console
 
+from analysis.answers import answers_of
 from analysis.results import load_study
 from analysis.summary import as_plain, summarise
 from analysis.table import print_summary, report_study
 from experiments.errors import UserError
+from experiments.studies import StudyRequest, read_study, write_study
 
 
 def summary_of(folder, model="teacher"):
@@ -74,6 +76,16 @@ def test_undefined_targets_say_why(study, add_run):
     assert rows(text, "focal")[0][3] == "-"
     assert "Undefined for focal: the baseline's AP of Severe_Rust is near zero (0.0005, below 0.001)." in text
     assert "Undefined for focal: no shared seed has an AP of Chipped in both arms." in text
+
+
+def test_factors_over_a_config_of_ones_own_are_told(study, add_run):
+    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4)
+    add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.4)
+    told = "focal: roi_gamma is 3.0 in this config, and not 2.5 as in the factor table."
+    asked = {"design": "alone", "factors": ["focal"], "seeds": [0], "command": "again", "departures": [told]}
+    write_study(read_study(study).model_copy(update={"requests": [StudyRequest.model_validate(asked)]}), study)
+    assert told in printed(study)
+    assert told in answers_of(load_study(study)).notes
 
 
 def test_no_completed_baseline(study, add_run):
