@@ -62,10 +62,10 @@ def measure(*, seeds: int, further: int, retrain: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def differences(found: pd.DataFrame, name: str, figure: str) -> list[float]:
-    """Whole less mixed (mean over mixings) of a class, for each seed and split: a pair is one model on the same images."""
+def differences(found: pd.DataFrame, name: str, figure: str, case: str = "mixed") -> list[float]:
+    """Whole less another case (mean over mixings) of a class, for each seed and split: a pair is of the same images and labels."""
     own = found[found["class"] == name].pivot_table(index=["seed", "split"], columns="case", values=figure)
-    return [float(whole - mixed) for whole, mixed in zip(own["whole"], own["mixed"], strict=True)]
+    return [float(whole - mixed) for whole, mixed in zip(own["whole"], own[case], strict=True)]
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -110,13 +110,14 @@ def main() -> None:
     found.to_csv(path, index=False, lineterminator="\n")
     cases = list(dict.fromkeys(found["case"]))
     where = f"{options.seeds} seed(s) and {found['split'].nunique()} splits"
-    title = f"AP / AP50 of the student, mean over {where}; whole - mixed with 95 % intervals"
-    table = Table("class", *cases, "AP: whole - mixed", "AP50: whole - mixed", title=title)
+    title = f"AP / AP50 of the student, mean over {where}; differences with 95 % intervals"
+    pairs = [(figure, case) for case in cases if case != "whole" for figure in ("AP", "AP50")]
+    table = Table("class", *cases, *(f"{figure}: whole - {case}" for figure, case in pairs), title=title)
     for name in dict.fromkeys(found["class"]):
         own = found[found["class"] == name]
         cells = [own[own["case"] == case] for case in cases]
         means = [f"{cell['AP'].mean():.3f} / {cell['AP50'].mean():.3f}" for cell in cells]
-        gains = [interval(differences(found, name, figure)) for figure in ("AP", "AP50")]
+        gains = [interval(differences(found, name, *pair)) for pair in pairs]
         table.add_row(name, *means, *(f"{gain:+.3f} ± {half:.3f}" for gain, half in gains))
     Console().print(table)
     print(path)

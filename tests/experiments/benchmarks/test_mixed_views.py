@@ -15,10 +15,13 @@ def test_pairs_are_of_one_seed_and_split() -> None:
         {"seed": 1, "split": "val", "case": "whole", "class": "A", "AP": 0.3},
         {"seed": 1, "split": "val", "case": "mixed", "class": "A", "AP": 0.25},  # two mixings
         {"seed": 1, "split": "val", "case": "mixed", "class": "A", "AP": 0.15},
+        {"seed": 0, "split": "val", "case": "retrained", "class": "A", "AP": 0.5},
+        {"seed": 1, "split": "val", "case": "retrained", "class": "A", "AP": 0.1},
         {"seed": 1, "split": "val", "case": "whole", "class": "B", "AP": 0.9},
         {"seed": 1, "split": "val", "case": "mixed", "class": "B", "AP": 0.9},
     ]
     assert differences(pd.DataFrame(rows), "A", "AP") == pytest.approx([0.3, 0.1])
+    assert differences(pd.DataFrame(rows), "A", "AP", "retrained") == pytest.approx([-0.1, 0.2])
 
 
 def test_a_t_interval_by_hand() -> None:
