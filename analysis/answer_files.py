@@ -31,6 +31,7 @@ _SHOWN = {
         "ratio",
         "target",
         "probability",
+        "probability at least",
         "verdict",
     ],
     "efficiency": ["arm", "class", "boxes", "share", "AP", "AP / share"],

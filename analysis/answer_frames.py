@@ -137,9 +137,12 @@ def _attained(arm: ArmAttainment, *, best: bool) -> list[dict[str, Any]]:
         "ratio high": ratio.high if ratio else None,
     }  # fmt: skip
     return [
-        {**shared, "target": f"{t.label} ({t.target})", "probability": t.probability, "verdict": t.verdict}
+        {
+            **shared, "target": f"{t.label} ({t.target})", "probability": None if best else t.probability,
+            "probability at least": t.probability if best else None, "verdict": t.verdict,
+        }
         for t in arm.targets
-    ]
+    ]  # fmt: skip
 
 
 def _figures(estimate: Estimate) -> dict[str, Any]:

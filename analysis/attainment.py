@@ -224,7 +224,8 @@ def _best(
 
 
 def _widened(attained: Attainment, count: int) -> Attainment:
-    """The probability of a target, as a lower bound over the arms that might have been chosen."""
+    """The probability of a target, as a lower bound over the arms that might have been chosen; one of 0 says nothing."""
     if attained.probability is None:
         return attained
-    return replace(attained, probability=max(0.0, 1 - count * (1 - attained.probability)))
+    bound = 1 - count * (1 - attained.probability)
+    return replace(attained, probability=bound if bound > 0 else None)

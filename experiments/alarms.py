@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.data.groups import Group
-from experiments.goals import OVERALL
+from experiments.goals import NEAR_ZERO, OVERALL
 from experiments.monitoring import stability
 from experiments.monitoring.memory import SHORT
 from experiments.records import Alarm, Score
@@ -193,14 +193,14 @@ def memory_short(peak_mb: float, budget_mb: float, *, iteration: int) -> list[Al
 def overall_down(
     scores: Mapping[str, Score], baseline: Mapping[str, Score], *, floor: float, iteration: int
 ) -> list[Alarm]:
-    """Whether the teacher's overall AP lies below ``floor`` times the baseline's at the same iteration."""
+    """Whether the teacher's overall AP lies below ``floor`` times the baseline's then, where that is not near zero."""
     now, before = (of[OVERALL].ap for of in (scores, baseline))
-    if now is None or not before or now >= floor * before:
+    if now is None or before is None or before < NEAR_ZERO or now >= floor * before:
         return []
     return [Alarm(
         kind="overall_down", iteration=iteration, last=iteration,
-        says=f"the overall AP of {now:.3f} is {1 - now / before:.1%} below the baseline's {before:.3f}: overfitting to the hard "
-        f"classes.",
+        says=f"the overall AP of {now:.3f} is {1 - now / before:.1%} below the baseline's {before:.3f}: where the hard classes "
+        f"gain, the arm overfits to them; take its settings back in part.",
         figures={"overall": now, "baseline": before},
     )]  # fmt: skip
 

@@ -93,15 +93,25 @@ def coverage_findings(case: Case) -> list[Finding]:
 def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, ...] | None]:
     """The anchors that cover most, up to the share that is wanted of each class, and their scales where those must change.
 
-    Of equals it is the configured ones, then the fitted ones; scales change, and grow in number, only where that gains enough.
+    No class is to lose by it, but for what it has above that share. Of equals it is the configured ones, then the fitted ones;
+    scales change, and grow in number, only where that gains enough.
     """
 
     def worth(found: Coverage) -> float:
         return sum(min(shares[0], LEAST_COVERED) for shares in found.of_class.values())
 
+    def keeps(found: Coverage) -> bool:
+        now = sets[0].of_class
+        return all(shares[0] >= min(now[name][0], LEAST_COVERED) for name, shares in found.of_class.items())
+
     best, scales = sets[0], None
     boxes, grid = case.boxes("labelled"), _grid(case)
-    for tried in (None, *scale_sets(np.sqrt(boxes.areas), grid.strides)):
+    sides = [np.percentile(np.sqrt(boxes.areas[boxes.labels == label]), (5, 95)) for label in np.unique(boxes.labels)]
+    reach = (
+        min(low for low, _ in sides),
+        max(high for _, high in sides),
+    )  # of the class of the smallest and of the largest
+    for tried in (None, *scale_sets(*reach, grid.strides)):
         again = sets if tried is None else [
             cover(
                 one.title, one.ratios, boxes=boxes.xyxy, labels=boxes.labels, classes=case.classes,
@@ -109,7 +119,7 @@ def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, 
             )
             for one in sets
         ]  # fmt: skip
-        found = max(reversed(again), key=worth)
+        found = max((one for one in reversed(again) if keeps(one)), key=worth, default=best)
         if worth(found) - worth(best) >= _GAIN:
             best, scales = found, tried
     return best, scales
@@ -122,7 +132,7 @@ def _further(case: Case, left: Sequence[str]) -> tuple[list[int] | None, str]:
     least = _STRIDES * stride
     small = float(np.mean(sides < least))
     if small < 0.5:
-        return None, f"for {_and(left)} further ratios and scales between these would be needed"
+        return None, f"for {_and(left)} further ratios or scales would be needed, smaller, larger or between these"
     why = (
         f"{small:.0%} of their boxes are smaller than {least} px, {_STRIDES} times the distance between anchors, and may lie "
         f"between them whatever ratios and scales are"

@@ -137,16 +137,12 @@ def fitted_ratios(boxes: Floats, count: int) -> tuple[float, ...]:
     return tuple(dict.fromkeys(float(f"{ratio:.2g}") for ratio in np.exp(centres)))
 
 
-def scale_sets(sides: Floats, strides: Sequence[int]) -> list[tuple[float, ...]]:
-    """Scales whose anchors reach from the small boxes to the large ones: one, two and three an octave, to two significant digits.
+def scale_sets(low: float, high: float, strides: Sequence[int]) -> list[tuple[float, ...]]:
+    """Scales whose anchors reach from ``low`` to ``high`` px, roots of areas: one, two and three an octave, to two digits.
 
     Strides double from level to level, so that a level has one octave to fill, and more only where boxes reach beyond the last.
-
-    Args:
-        sides: roots of the boxes' areas, px; small and large are their 5th and 95th percentiles.
-        strides: of the levels, ascending, px.
+    ``strides`` are those of the levels, ascending, px.
     """
-    low, high = np.percentile(sides, (5, 95))
     first = low / strides[0]
     octaves = 1 + max(0, math.ceil(math.log2(high / (first * strides[-1]))))
     return [tuple(float(f"{first * 2 ** (i / n):.2g}") for i in range(n * octaves)) for n in (1, 2, 3)]

@@ -45,7 +45,7 @@ def unlabelled_findings(case: Case) -> list[Finding]:
         return []
     return [Finding(
         "unlabelled groups", "note", "There are few unlabelled groups: semi-supervised training can gain little.",
-        f"{unlabelled} unlabelled beside {labelled} labelled groups.", "Add photographs without labels to train_unlabeled.json.",
+        f"{unlabelled} unlabelled beside {labelled} labelled groups.", "Import with --unlabelled FOLDER, or less of --labelled.",
     )]  # fmt: skip
 
 

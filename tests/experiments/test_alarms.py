@@ -194,4 +194,13 @@ def test_an_overall_ap_below_its_floor_is_told(overall: float | None, told: bool
     found = overall_down(now, before, floor=0.95, iteration=8)
     assert [alarm.figures for alarm in found] == ([{"overall": 0.37, "baseline": 0.4}] if told else [])
     assert all("7.5% below the baseline's 0.400" in alarm.says for alarm in found)
+    assert (
+        overall_down(
+            {"all": Score(ap=0.0, ap50=0.0, boxes=9)},
+            {"all": Score(ap=0.0009, ap50=0.1, boxes=9)},
+            floor=0.95,
+            iteration=8,
+        )
+        == []
+    )
     assert overall_down(before, {"all": Score(ap=0.0, ap50=0.0, boxes=9)}, floor=0.95, iteration=8) == []

@@ -81,12 +81,12 @@ def test_fitted_ratios_find_the_clusters_of_the_boxes() -> None:
 
 
 def test_scales_reach_from_the_small_boxes_to_the_large_ones() -> None:
-    assert scale_sets(np.array([12.0] * 50 + [40.0] * 50), (4, 8, 16)) == [
+    assert scale_sets(12, 40, (4, 8, 16)) == [
         (3,),
         (3, 4.2),
         (3, 3.8, 4.8),
     ]  # 12 to 48 px and more
-    assert scale_sets(np.array([8.0] * 50 + [60.0] * 50), (4, 8)) == [  # 60 px is nearly two octaves above 2 * 8 px
+    assert scale_sets(8, 60, (4, 8)) == [  # 60 px is nearly two octaves above 2 * 8 px
         (2, 4, 8), (2, 2.8, 4, 5.7, 8, 11), (2, 2.5, 3.2, 4, 5, 6.3, 8, 10, 13),
     ]  # fmt: skip
 
