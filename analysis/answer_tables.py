@@ -56,7 +56,8 @@ def print_effects(answers: Answers, console: Console, *, every: bool = False) ->
     if not every:
         others = len({effect.class_name for effect in answers.effects.main} - set(shown))
         if others:
-            console.print(Text(f"{others} other classes are shown with --every, and stand in effects.csv."))
+            these = "class is" if others == 1 else "classes are"
+            console.print(Text(f"{others} other {these} shown with --every, and stand in effects.csv."))
     print_notes(answers, console, listed)
 
 

@@ -140,7 +140,7 @@ def _token_table(
         line("cells per view", [f"{cell}" for cell in cells]),
         line("tokens per view", [f"{token}" for token in tokens]),
         line("share kept", [f"{token / cell:.1%}" for token, cell in zip(tokens, cells, strict=True)]),
-        "tokens of a median defect (tokens times its share of the view):",
+        "tokens of a median labelled defect (tokens times its share of the view):",
     ]
     return "\n".join([*rows, *(line(name, [f"{value:.1f}" for value in values]) for name, values in medians.items())])
 
