@@ -228,7 +228,7 @@ def noise_command(request: Request) -> str:
     variables = {
         "SCALE": request.scale if request.scale != DEFAULT_SCALE else None,
         "DATA": request.data,
-        "STUDY": own if request.data and is_folder_name(own) else None,
+        "STUDY": own if is_folder_name(own) else None,
         "RUNS": request.runs_root if request.runs_root != runs_root().resolve() else None,
     }
     return shlex.join(["make", "noise", *(f"{name}={value}" for name, value in variables.items() if value)])

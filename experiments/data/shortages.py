@@ -33,8 +33,10 @@ def class_warnings(found: Mapping[str, Annotations], classes: Sequence[str]) -> 
                 what = "has no boxes in this split" + (": it cannot be scored." if name == "val" else ".")
             elif name == "val" and count < FEWEST:
                 boxes = "1 box" if count == 1 else f"{count} boxes"
-                what = f"has {boxes}, fewer than {FEWEST}: no conclusion can be drawn from its scores; add some, with more of "
-                what += "`data import --val` for example."
+                what = (
+                    f"has {boxes}, fewer than {FEWEST}: no conclusion can be drawn from its scores; add some, with more of "
+                    "`data import --val` for example."
+                )
             else:
                 continue
             problems.append(Problem(part.file, f"class {class_name}", what, "warning"))

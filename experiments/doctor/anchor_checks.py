@@ -1,6 +1,6 @@
 """Checks of anchors against the labelled boxes. Torch-free."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from experiments.doctor.findings import Finding
 
 LEAST_COVERED = 0.9  # share of a class's boxes that should have an anchor with IoU above 0.5
 _STRIDES = (
-    3  # a box of 3 strides a side keeps IoU 0.53 with an anchor of its size half a stride away, one of 2 only 0.39
+    3  # half a stride away from an anchor of its size, a box of 3 strides a side has IoU 0.53 with it, one of 2 0.39
 )
 _LARGER = 1.2  # times the side of a view: less than that is not worth a change
 _GAIN = 0.05  # share of boxes (of a class, or at IoU 0.7 of all) that other anchors must gain to be spoken of
@@ -41,9 +41,15 @@ def coverages(case: Case) -> list[Coverage]:
     boxes, grid = case.boxes("labelled"), _grid(case)
     if not len(boxes.labels) or min(_ratios(case), default=0) <= 0:
         return []
+    return _covered(case, ratio_sets(_ratios(case), boxes.xyxy), grid)
+
+
+def _covered(case: Case, sets: Mapping[str, Sequence[float]], grid: AnchorGrid) -> list[Coverage]:
+    """Coverage of the labelled boxes by each set of ratios."""
+    boxes = case.boxes("labelled")
     return [
         cover(title, ratios, boxes=boxes.xyxy, labels=boxes.labels, classes=case.classes, grid=grid)
-        for title, ratios in ratio_sets(_ratios(case), boxes.xyxy).items()
+        for title, ratios in sets.items()
     ]
 
 
@@ -70,10 +76,10 @@ def coverage_findings(case: Case) -> list[Finding]:
     if scales:
         changes.append(f"model.detector.rpn_head.anchor_generator.scales to {listed(scales)}")
     left = [name for name in poor if best.of_class[name][0] < LEAST_COVERED]
-    size, further = _further(case, left) if left else (None, "")
-    if size:  # with which other anchors are the best
+    resizes, further = _further(case, left) if left else (False, "")
+    if resizes:  # then other anchors are the best
         changes = []
-    remedy = "; ".join([*([f"set {' and '.join(changes)}"] if changes else []), *([further] if further else [])])
+    remedy = "; ".join(part for part in (f"set {' and '.join(changes)}" if changes else "", further) if part)
     none = configured.overall[0] == 0
     says = (
         "No box of any class has an anchor above IoU 0.5."
@@ -107,42 +113,37 @@ def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, 
     best, scales = sets[0], None
     boxes, grid = case.boxes("labelled"), _grid(case)
     sides = [np.percentile(np.sqrt(boxes.areas[boxes.labels == label]), (5, 95)) for label in np.unique(boxes.labels)]
-    reach = (
-        min(low for low, _ in sides),
-        max(high for _, high in sides),
-    )  # of the class of the smallest and of the largest
-    for tried in (None, *scale_sets(*reach, grid.strides)):
-        again = sets if tried is None else [
-            cover(
-                one.title, one.ratios, boxes=boxes.xyxy, labels=boxes.labels, classes=case.classes,
-                grid=replace(grid, scales=tried),
-            )
-            for one in sets
-        ]  # fmt: skip
+    low, high = (
+        min(side[0] for side in sides),
+        max(side[1] for side in sides),
+    )  # of the class with the smallest, the largest
+    ratios = {one.title: one.ratios for one in sets}
+    for tried in (None, *scale_sets(low, high, grid.strides)):
+        again = sets if tried is None else _covered(case, ratios, replace(grid, scales=tried))
         found = max((one for one in reversed(again) if keeps(one)), key=worth, default=best)
         if worth(found) - worth(best) >= _GAIN:
             best, scales = found, tried
     return best, scales
 
 
-def _further(case: Case, left: Sequence[str]) -> tuple[list[int] | None, str]:
-    """What to do for classes that neither ratios nor scales bring to the share that is wanted; first the size of views it sets."""
+def _further(case: Case, left: Sequence[str]) -> tuple[bool, str]:
+    """What to do for classes that neither ratios nor scales bring to the share that is wanted; first whether it resizes views."""
     boxes, stride = case.boxes("labelled"), min(_grid(case).strides)
     sides = np.sqrt(boxes.areas[np.isin(boxes.labels, [case.classes.index(name) for name in left])])
     least = _STRIDES * stride
     small = float(np.mean(sides < least))
     if small < 0.5:
-        return None, f"for {_and(left)} further ratios or scales would be needed, smaller, larger or between these"
+        return False, f"for {_and(left)} further ratios or scales would be needed, smaller, larger or between these"
     why = (
         f"{small:.0%} of their boxes are smaller than {least} px, {_STRIDES} times the distance between anchors, and may lie "
         f"between them whatever ratios and scales are"
     )
     room = case.description["image_size"][0] / case.size[0]  # images are not enlarged
     if room < _LARGER:
-        return None, f"for {_and(left)} take larger images, or leave them out of what is concluded: {why}"
+        return False, f"for {_and(left)} take larger images, or leave them out of what is concluded: {why}"
     times = min(room, max(_LARGER, least / float(np.median(sides))))
     size = [round(side * times) for side in case.size]
-    return size, f"for {_and(left)} set model.detector.backbone.mvvit.image_size to {listed(size)} and ask again: {why}"
+    return True, f"for {_and(left)} set model.detector.backbone.mvvit.image_size to {listed(size)} and ask again: {why}"
 
 
 def convention_findings(case: Case) -> list[Finding]:

@@ -111,7 +111,7 @@ def token_findings(case: Case) -> list[Finding]:
         return []
     evidence = _token_table(fusion.tokens_per_level, cells, strides, medians)
     remedy = "Set model.detector.backbone.mvvit.num_tokens higher, where memory allows"
-    if banded or list(fusion.tokens_per_level) == list(cells):  # every cell is a token
+    if list(fusion.tokens_per_level) == list(cells):  # every cell is a token
         remedy = "Feed larger views (model.detector.backbone.mvvit.image_size), where memory allows"
     if starved:
         token = "token" if banded else "pooled token"
