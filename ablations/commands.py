@@ -29,6 +29,7 @@ from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.address import LEDGER_NAME, hidden, is_missing, known_url
+from experiments.console import result_console
 from experiments.errors import UserError, told
 from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget
@@ -137,7 +138,7 @@ def plan_design(
     if as_json:
         typer.echo(json.dumps(planning.as_plain(planned), indent=1))
     else:
-        planning.print_plan(planned, _console())
+        planning.print_plan(planned, result_console())
 
 
 @app.command("run")
@@ -168,7 +169,7 @@ def run(
     count, cards = parse_workers(workers), cards_in(gpus)
     check_cards(cards)
     chosen_trackers()  # before a study is begun: a name that is none would fail each of its arms
-    console = _console()
+    console = result_console()
     budget_mb = parse_budget(memory_budget) if memory_budget else None
     begun, ledger = begin(request)
     status = status_of(begun, ledger.entries())
@@ -220,7 +221,7 @@ def worker(
     root, cards = _root(runs_root), cards_in(gpus)
     check_cards(cards)
     ledger = _ledger(study, root, storage)
-    console = _console()
+    console = result_console()
     begun = ledger.header()
     folder = prepared_data(begun.scale, data or (Path(begun.data) if begun.data else None))
     place = Place(root, folder, parse_budget(memory_budget) if memory_budget else None, on_fail)
@@ -255,13 +256,13 @@ def status(
     if as_json:
         typer.echo(json.dumps(as_plain(now), indent=1))
     elif live:
-        with Live(status_view(now, now=datetime.now()), console=_console(), auto_refresh=False) as view:
+        with Live(status_view(now, now=datetime.now()), console=result_console(), auto_refresh=False) as view:
             while now.unfinished:
                 time.sleep(2)
                 now = status_of(begun, ledger.entries())
                 view.update(status_view(now, now=datetime.now()), refresh=True)
     else:
-        _console().print(status_view(now, now=datetime.now()))
+        result_console().print(status_view(now, now=datetime.now()))
     if now.counts["failed"]:
         raise typer.Exit(1)
 
@@ -288,7 +289,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(shown, indent=1))
     else:
-        print_arm(shown, _console())
+        print_arm(shown, result_console())
 
 
 @app.command("retry")
@@ -324,13 +325,6 @@ def _chosen_workers(request: Request, gpus: list[str], jobs: int, console: Conso
     told = f"Workers: {choice.workers}; {choice.reason}."
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     return choice.workers
-
-
-def _console() -> Console:
-    console = Console(markup=False)
-    return (
-        console if console.is_terminal else Console(markup=False, width=100)
-    )  # a log file: the tables need 100 columns
 
 
 def _root(runs_root: Path | None) -> Path:

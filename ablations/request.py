@@ -90,6 +90,7 @@ def request_of(
         raise UserError(
             "--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space."
         )
+    switched = [factor for factor in chosen if any(arm.levels.get(factor.name) == "on" for arm in arms)]
     name = study or _default_name(design, names, scale, search)
     if not is_folder_name(name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")
@@ -115,7 +116,7 @@ def request_of(
         study=name, design=design, factors=names, arms=arms, scale=scale, seeds=seeds,
         data=data.resolve() if data else None, runs_root=(runs_root or paths.runs_root()).resolve(),
         command=shlex.join(["python", "-m", "ablations", "run", *words, *(["--control"] if control else [])]),
-        search=search, storage=storage, grace=grace, departures=() if search else tuple(departures(scale, chosen)),
+        search=search, storage=storage, grace=grace, departures=tuple(departures(scale, switched)),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from analysis.answer_frames import alias_text
 from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect
-from analysis.fits import Estimate
+from analysis.fits import Estimate, reason_notes
 from analysis.numerals import plain, signed
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
@@ -51,7 +51,7 @@ def print_effects(answers: Answers, console: Console, *, every: bool = False) ->
             meanings.setdefault(effect.meaning, []).append(effect.effect)
     for meaning, names in meanings.items():
         console.print(Text(f"{', '.join(dict.fromkeys(names))}: {meaning}."))
-    _print_reasons((effect.estimate for effect in listed), console)
+    _print_reasons(((effect.class_name, effect.estimate) for effect in listed), console)
     _print_refusals([r for r in answers.effects.refusals if every or r.class_name in shown], console)
     if not every:
         others = len({effect.class_name for effect in answers.effects.main} - set(shown))
@@ -73,7 +73,7 @@ def print_shapley(answers: Answers, console: Console) -> None:
             table.add_row(value.factor, *(_interval(shapley.values[place].estimate) for shapley in group))
         table.add_row("total", *(_interval(shapley.total) for shapley in group))
         console.print(table)
-    _print_reasons((shapley.total for shapley in found), console)
+    _print_reasons(((shapley.class_name, shapley.total) for shapley in found), console)
     for note in dict.fromkeys(f"Values are {shapley.note}." for shapley in found if shapley.method != "exact"):
         console.print(Text(note))
     _print_refusals([refusal for refusal in answers.shapley if isinstance(refusal, Refusal)], console)
@@ -96,7 +96,8 @@ def print_synergy(answers: Answers, console: Console) -> None:
     for synergy in found:
         if synergy.class_name in answers.hard:
             console.print(Text(synergy.sentence))
-    _print_reasons((synergy.synergy for synergy in found if synergy.class_name not in answers.hard), console)
+    others = [synergy for synergy in found if synergy.class_name not in answers.hard]
+    _print_reasons(((synergy.class_name, synergy.synergy) for synergy in others), console)
     for note in dict.fromkeys(synergy.note for synergy in found if synergy.note):
         console.print(Text(f"The figures are {note}." if note.startswith("fitted") else f"{note.capitalize()}."))
     _print_refusals([refusal for refusal in answers.synergy if isinstance(refusal, Refusal)], console)
@@ -114,16 +115,16 @@ def print_targets(answers: Answers, console: Console) -> None:
             console.print(Text(f"{rest} further arms are in targets.csv."))
         for note in found.notes:
             console.print(Text(f"{note[0].upper()}{note[1:].rstrip('.')}."))
-    _print_reasons((arm.change for found in judged for arm in found.arms), console)
+    _print_reasons(((found.class_name, arm.change) for found in judged for arm in found.arms), console)
     _print_refusals([refusal for refusal in answers.targets if isinstance(refusal, Refusal)], console)
     if words := words_on(judged):
         console.print(Text(" ".join(words)))
     print_notes(answers, console, judged)
 
 
-def _print_reasons(estimates: Iterable[Estimate], console: Console) -> None:
-    for reason in dict.fromkeys(estimate.reason for estimate in estimates if estimate.reason):
-        console.print(Text(f"No interval: {reason}."))
+def _print_reasons(estimates: Iterable[tuple[str, Estimate]], console: Console) -> None:
+    for note in reason_notes(estimates):
+        console.print(Text(note))
 
 
 def print_notes(answers: Answers, console: Console, shown: Sequence[object]) -> None:

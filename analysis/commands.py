@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from experiments.console import result_console
 from experiments.errors import UserError, told
 from experiments.paths import runs_root
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from analysis.answers import Answers
 
-_WIDTH = 130  # columns, where there is no terminal
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -57,7 +57,7 @@ def table(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_
             summary, files = table.write_report(folder, model=model)
             typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
         else:
-            table.report_study(folder, console=_console(), model=model)
+            table.report_study(folder, console=result_console(), model=model)
 
 
 @app.command()
@@ -238,14 +238,6 @@ def _answer(
         told |= {"unfinished": answers.unfinished, "files": [str(path) for path in files]}
         typer.echo(json.dumps(told, indent=1, allow_nan=False))
         return
-    console = _console()
+    console = result_console()
     show(answers, console)
     console.print(Text(f"wrote {len(files)} files to {folder / 'report'}", style="dim"), soft_wrap=True)
-
-
-def _console() -> "Console":
-    """The terminal; what is no terminal, a file or a pipe, is wide enough for names not to be broken."""
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False)
-    return console if console.is_terminal else Console(markup=False, highlight=False, width=_WIDTH)

@@ -6,7 +6,7 @@ the variance between seeds, by the method of moments, is added, and the degrees 
 errors of one variance, independent between runs; a factor's effect is taken to be the same in every seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,6 +112,27 @@ class Fit:
         of_runs = within - share * self.variance
         total = of_blocks + of_runs
         return total, total**2 / (of_blocks**2 / degrees + of_runs**2 / self.degrees)
+
+
+def reason_notes(estimates: Iterable[tuple[str, Estimate]], *, of: str = "") -> list[str]:
+    """Why estimates have no interval, each reason once, in sentences.
+
+    Args:
+        estimates: of classes, each with its class's name; those that a reason concerns are named where it is not all.
+        of: what the estimates are of, where they stand beside those of another kind.
+    """
+    classes: set[str] = set()
+    found: dict[str, list[str]] = {}
+    for name, estimate in estimates:
+        classes.add(name)
+        if estimate.reason:
+            found.setdefault(estimate.reason, []).append(name)
+    what = f" of {of}" if of else ""
+    told = []
+    for reason, names in found.items():
+        concerned = "" if classes <= set(names) else f" ({', '.join(dict.fromkeys(names))})"
+        told.append(f"No interval{what}{concerned}: {reason}.")
+    return told
 
 
 def rounded(value: float) -> float:

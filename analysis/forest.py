@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.answer_frames import alias_text
 from analysis.answers import Answers
 from analysis.effects import FactorEffect
-from analysis.fits import Estimate
+from analysis.fits import Estimate, reason_notes
 from analysis.sheet import (
     PERCENT,
     Limits,
@@ -22,7 +22,6 @@ from analysis.sheet import (
     limits_of,
     p_text,
     panel_column,
-    reason_notes,
     refusal_notes,
     span_of,
     unfinished_notes,
@@ -92,7 +91,7 @@ def forest_of(answers: Answers) -> Forest | None:
     if any_interval(effect.estimate for effect in listed):
         notes.append(f"Lines are {PERCENT} intervals, each for itself; verdicts go by Holm's p: {_family(answers)}.")
     notes += [] if alike else ["The classes have scales of their own: compare the figures, not the lengths."]
-    notes += [*_meanings(listed), *_alias_notes(listed), *reason_notes(effect.estimate for effect in listed)]
+    notes += [*_meanings(listed), *_alias_notes(listed), *reason_notes((e.class_name, e.estimate) for e in listed)]
     mains = set(answers.factors) | {"effects"}
     notes += refusal_notes(r for r in answers.effects.refusals if r.class_name in shown and r.subject in mains)
     paired = {r.class_name for r in answers.effects.refusals if ":" in r.subject} & set(shown)

@@ -15,10 +15,11 @@ from matplotlib.patches import Rectangle
 
 from analysis.answers import Answers
 from analysis.effects import FactorEffect
+from analysis.fits import reason_notes
 from analysis.forest import shown_classes
 from analysis.numerals import signed
 from analysis.refusals import Refusal
-from analysis.sheet import SMALL, any_interval, p_text, reason_notes, refusal_notes, unfinished_notes, write_sheet
+from analysis.sheet import SMALL, any_interval, p_text, refusal_notes, unfinished_notes, write_sheet
 from experiments.style import INK, PALETTE
 
 _COLOURS = LinearSegmentedColormap.from_list("signed", [PALETTE[6], "#ffffff", PALETTE[1]])
@@ -83,7 +84,7 @@ def heat_map_of(answers: Answers, class_name: str) -> HeatMap | None:
     if any(effect.aliases or effect.more for effect in effects):
         notes.append("Interactions of three factors and more that the figures hold as well are listed in effects.csv.")
     notes += refusal_notes(r for r in refused.values() if ":" in r.subject and r.alias_of is None)
-    notes += reason_notes(effect.estimate for effect in effects)
+    notes += reason_notes((effect.class_name, effect.estimate) for effect in effects)
     return HeatMap(
         class_name=class_name,
         title=f"Study {answers.study}: interactions of factors in AP of {class_name}\n{answers.model} on val",

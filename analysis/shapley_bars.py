@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.answers import Answers
-from analysis.fits import Estimate
+from analysis.fits import Estimate, reason_notes
 from analysis.numerals import signed
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
@@ -21,7 +21,6 @@ from analysis.sheet import (
     fold_name,
     limits_of,
     panel_grid,
-    reason_notes,
     refusal_notes,
     span_of,
     unfinished_notes,
@@ -84,7 +83,7 @@ def shapley_bars_of(answers: Answers) -> ShapleyBars | None:
         notes.append(f"By the model: {modelled}.")
     notes += [] if alike else ["The classes have scales of their own: compare the figures, not the lengths."]
     notes += list(dict.fromkeys(f"{part.note[0].upper()}{part.note[1:]}." for part in shown if part.note))
-    notes += reason_notes(part.total for part in shown)
+    notes += reason_notes((part.class_name, part.total) for part in shown)
     if len(order) > len(shown):
         notes.append(f"{len(order) - len(shown)} other classes stand in shapley.csv.")
     notes += refusal_notes(part for part in answers.shapley if isinstance(part, Refusal))

@@ -166,12 +166,6 @@ def p_text(p: float) -> str:
     return "p <.001" if p < 0.001 else f"p {p:.3f}".replace("0.", ".", 1)
 
 
-def reason_notes(estimates: Iterable[Estimate], *, of: str = "") -> list[str]:
-    """Why estimates have no interval, each reason once; ``of``: what they are of, where a chart shows several kinds."""
-    reasons = dict.fromkeys(estimate.reason for estimate in estimates if estimate.reason)
-    return [f"No interval{f' of {of}' if of else ''}: {reason}." for reason in reasons]
-
-
 def any_interval(estimates: Iterable[Estimate]) -> bool:
     """Whether there is an interval to explain."""
     return any(estimate.low is not None for estimate in estimates)

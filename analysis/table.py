@@ -10,10 +10,11 @@ from rich.text import Text
 
 from analysis.frame import Cell, results_frame, write_csv
 from analysis.numerals import signed
-from analysis.results import Model, describe_unfinished, load_study
+from analysis.results import Model, Study, describe_unfinished, load_study
 from analysis.search import SearchSummary, Setting, search_frame
 from analysis.summary import Summary, summarise
 from analysis.targets import Comparison
+from experiments.records import RECORD_NAME
 from experiments.search_file import read_search
 
 _VERDICT_STYLES = {"met": "green", "missed": "red", "undefined": "yellow"}
@@ -29,6 +30,9 @@ def report_study(folder: Path, *, console: Console, model: Model = "teacher") ->
     print_summary(summary, console)
     for path in files:
         console.print(Text(f"wrote {path}", style="dim"), soft_wrap=True)
+    if older := _older(load_study(folder), folder / "report"):
+        anew = f"python -m analysis report --study {folder.name}"
+        console.print(Text(f"Written before these results were there: {', '.join(older)}; to have them anew: {anew}"))
     return files
 
 
@@ -43,6 +47,12 @@ def write_report(folder: Path, *, model: Model) -> tuple[Summary, list[Path]]:
     if summary.search:
         files += [write_csv(search_frame(summary.search), report / "search.csv"), *pareto.write_pareto(summary, report)]
     return summary, files
+
+
+def _older(study: Study, report: Path) -> list[str]:
+    """Names, without endings, of the report's files that are older than the newest record."""
+    newest = max((run.folder / RECORD_NAME).stat().st_mtime_ns for run in study.completed)
+    return sorted({path.stem for path in report.glob("[!.]*.*") if path.stat().st_mtime_ns < newest})
 
 
 def print_summary(summary: Summary, console: Console) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis.answers import Answers
 from analysis.arm_letters import arm_label, letters_note, letters_of
 from analysis.attainment import UNDERPOWERED, Attainment, ClassAttainment
-from analysis.fits import Estimate
+from analysis.fits import Estimate, reason_notes
 from analysis.refusals import Refusal
 from analysis.sheet import (
     PERCENT,
@@ -20,7 +20,6 @@ from analysis.sheet import (
     class_title,
     draw_interval,
     panel_column,
-    reason_notes,
     refusal_notes,
     unfinished_notes,
     write_beside,
@@ -39,8 +38,8 @@ _FIRST, _COLUMN = 36.0, 102.0  # points from the axis to the first target's verd
 _GLYPHS = {
     "met": ("▲", PALETTE[1]),
     "missed": ("▼", PALETTE[6]),
-    "underpowered": ("○", INK),
-    "undefined": ("■", PALETTE[0]),
+    "underpowered": ("■", PALETTE[2]),
+    "undefined": ("○", INK),
 }
 
 
@@ -89,14 +88,14 @@ def target_chart_of(answers: Answers) -> TargetChart | None:
     letters = letters_of(answers.factors, (arm.arm for part in found for arm in part.arms))
     most = max(_FEWEST_ARMS, min(_MOST_ARMS, _MOST_ROWS // len(found)))
     panels = tuple(_panel(part, letters, most) for part in found)
-    means = [estimate for part in found for estimate in (part.baseline, *(arm.mean for arm in part.arms))]
-    changes = [arm.change for part in found for arm in part.arms]
+    means = [(one.class_name, mean) for one in found for mean in (one.baseline, *(arm.mean for arm in one.arms))]
+    changes = [(one.class_name, arm.change) for one in found for arm in one.arms]
     notes = []
-    if any_interval(means):
+    if any_interval(mean for _, mean in means):
         notes.append(f"Lines are {PERCENT} intervals of the mean AP.")
     if any(line.visible for panel in panels for line in panel.lines):
         notes.append("Dashed: targets, as multiples of the baseline as measured.")
-    if any_interval(changes):
+    if any_interval(change for _, change in changes):
         notes.append(
             "Verdicts and probabilities (P) are of the comparison within seeds, the baseline's uncertainty included: they can be "
             "clear where a line crosses an interval."

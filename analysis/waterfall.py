@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.answers import Answers
-from analysis.fits import Estimate
+from analysis.fits import Estimate, reason_notes
 from analysis.forest import shown_classes
 from analysis.refusals import Refusal
 from analysis.sheet import (
@@ -20,7 +20,6 @@ from analysis.sheet import (
     figures_text,
     limits_of,
     panel_column,
-    reason_notes,
     refusal_notes,
     span_of,
     unfinished_notes,
@@ -86,7 +85,8 @@ def waterfall_of(answers: Answers) -> Waterfall | None:
     )
     notes = [
         "The gap is what all together gain beyond the sum of their gains alone."
-        + any_interval(step.estimate for row in steps for step in row) * f" Lines: {PERCENT} intervals, each bar's own."
+        + any_interval(step.estimate for row in steps for step in row)
+        * f" Lines: {PERCENT} intervals of each bar's own length, the gap's counted from the sum."
     ]
     notes += [] if alike else ["The classes have scales of their own: compare the figures, not the lengths."]
     if any(part.verdict == "none shown" for part in found):
@@ -94,7 +94,7 @@ def waterfall_of(answers: Answers) -> Waterfall | None:
             "None shown: the interval of the gap holds 0, so that neither synergy nor antagonism is shown, nor ruled out."
         )
     notes += [f"{note[0].upper()}{note[1:]}." for note in dict.fromkeys(part.note for part in found if part.note)]
-    notes += reason_notes(part.synergy for part in found)
+    notes += reason_notes((part.class_name, part.synergy) for part in found)
     notes += refusal_notes(part for part in parts.values() if isinstance(part, Refusal))
     methods = ", ".join(dict.fromkeys(part.method for part in found))
     title = f"Study {answers.study}: gains alone, summed, and together ({methods})\n{answers.model} on val"

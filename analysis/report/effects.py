@@ -7,7 +7,7 @@ from analysis.answer_frames import alias_text
 from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect
-from analysis.fits import Estimate
+from analysis.fits import Estimate, reason_notes
 from analysis.numerals import signed
 from analysis.refusals import Refusal
 from analysis.report.page import Cell, Content, Fold, Picture, Section, Table, Tone
@@ -71,7 +71,7 @@ def _certainty(answers: Answers) -> Section:
     said = [f"Best arm of {_class(one.class_name)}: {one.best.note}." for one in found]
     said += dict.fromkeys(_sentence(note) for one in found for note in one.notes)
     said += words_on(found)
-    said += _reasons(arm.change for one in found for arm in one.arms)
+    said += reason_notes((one.class_name, arm.change) for one in found for arm in one.arms)
     return Section("certainty", "Certainty of the targets", (*said, *_refused(answers.targets)), tuple(tables))
 
 
@@ -99,7 +99,7 @@ def _effects(answers: Answers) -> Section:
     said += dict.fromkeys(
         f"{effect.effect}: {effect.meaning}." for effect in answers.effects.main if effect.basis != "two-way"
     )
-    said += _reasons(effect.estimate for effect in listed)
+    said += reason_notes((effect.class_name, effect.estimate) for effect in listed)
     folds = (Fold("Effects on the other classes", tuple(others)),) if others else ()
     refused = _refused(answers.effects.refusals)
     return Section("effects", "Effects and interactions", (*said, *refused), tuple(tables), folds=folds)
@@ -120,7 +120,7 @@ def _shapley(answers: Answers) -> Section:
     return Section(
         "shapley",
         "Shapley values",
-        (*said, *_reasons(one.total for one in found), *_refused(answers.shapley)),
+        (*said, *reason_notes((one.class_name, one.total) for one in found), *_refused(answers.shapley)),
         tuple(tables),
     )
 
@@ -179,10 +179,6 @@ def _refused(items: Iterable[object]) -> list[str]:
         if isinstance(item, Refusal) and item.alias_of is None:
             subjects.setdefault(item.reason, []).append(item.subject)
     return [f"Not estimated: {', '.join(dict.fromkeys(names))}: {reason}." for reason, names in subjects.items()]
-
-
-def _reasons(estimates: Iterable[Estimate]) -> list[str]:
-    return [f"No interval: {reason}." for reason in dict.fromkeys(one.reason for one in estimates if one.reason)]
 
 
 def _interval(estimate: Estimate) -> str:

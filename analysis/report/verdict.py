@@ -81,9 +81,11 @@ def _certainty(goal: Goal, answers: Answers | None) -> str:
     verdicts = [arm.targets[0].verdict for arm in arms if arm.change.low is not None]
     if not verdicts:
         return " (by the means alone: there is no interval)" if arms else ""
-    words = {"met": "met", "missed": "missed", "underpowered": "open"}
-    counts = [f"{verdicts.count(key)} {word}" for key, word in words.items() if key in verdicts]
-    return f", by its 95 % intervals {listed(counts)}"
+    words = {"met": "met", "missed": "missed", "underpowered": "left open"}
+    counts = [
+        word + f" in {verdicts.count(key)}" * (len(verdicts) > 1) for key, word in words.items() if key in verdicts
+    ]
+    return f", and by 95 % intervals the target is {listed(counts)}"
 
 
 def _targets(summary: Summary, answers: Answers | None) -> str:

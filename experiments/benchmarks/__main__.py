@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.benchmarks.figures import Findings, as_plain, print_findings, print_ratios
+from experiments.console import result_console
 from experiments.paths import runs_root
 
 PARTS = ("fusion", "step", "loading", "evaluation", "growth", "arms")
@@ -36,7 +37,7 @@ def main() -> None:
     if unknown or not chosen:
         parser.error(f"there is no part {', '.join(unknown) or 'named'}: give some of {', '.join(PARTS)}")
     try:
-        run(chosen, quick=options.quick, out=options.out, console=_console())
+        run(chosen, quick=options.quick, out=options.out, console=result_console())
     except KeyboardInterrupt:
         print(f"Stopped; the parts that were done lie in {options.out}.", file=sys.stderr)
         raise SystemExit(130) from None
@@ -80,11 +81,6 @@ def _machine() -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=130)
 
 
 if __name__ == "__main__":

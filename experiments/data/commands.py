@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from experiments.console import result_console
 from experiments.data.survey import LABELLED, UNLABELLED
 from experiments.errors import Terminated
 from experiments.goals import TARGETS_NAME, plan_goals, read_goals
@@ -17,7 +17,7 @@ from experiments.interrupts import sigterm_as_interrupt
 from experiments.paths import data_root, runs_root
 
 app = typer.Typer(no_args_is_help=True, help="Make, import and look into data sets.")
-console = Console(markup=False)
+console = result_console()
 
 
 @contextmanager

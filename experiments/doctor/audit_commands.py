@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from experiments.config import load_config, parse_setting
+from experiments.console import result_console
 from experiments.doctor.audit import (
     ALL,
     PRECISION_AIM,
@@ -61,7 +61,7 @@ def audit(
     ] = None,
 ) -> None:
     """Measure precision and recall of the teacher's boxes per class and threshold, and propose thresholds."""
-    console = Console(markup=False)
+    console = result_console()
     place = data_folder(config, data)
     folder = out or runs_root() / "audit" / Path(config).stem / place.resolve().name
     delta = dict(parse_setting(text) for text in settings or [])
@@ -150,7 +150,7 @@ def audit_run(
     source = {"config": config, "weights": str(weights), "data": description["name"], "images": on, "split": str(split)}
     write_curves(found, out / "audit.csv")
     write_proposals(found, lines, source, out / "proposals.json")
-    write_chart(found, out)
+    write_chart(found, out, of=f"{Path(config).stem} on {on} of {description['name']}")
     hard = list(goals.hard) or classes
     threshold = semi.pseudo_label_initial_score_thr
     missed = missed_boxes(predictions.views, [classes.index(name) for name in hard], threshold=threshold)

@@ -57,8 +57,8 @@ def write_proposals(audit: Audit, settings: Mapping[Aim, Sequence[str]], source:
     return path
 
 
-def write_chart(audit: Audit, folder: Path) -> list[Path]:
-    """Write ``precision_recall.png`` and ``.svg``, a panel for each class and one for all; returns both paths."""
+def write_chart(audit: Audit, folder: Path, *, of: str) -> list[Path]:
+    """Write ``precision_recall.png`` and ``.svg``, a panel for each class and one for all; ``of``: whose. Returns both paths."""
     names = [*audit.classes, ALL]
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
@@ -67,6 +67,7 @@ def write_chart(audit: Audit, folder: Path) -> list[Path]:
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for name, ax in zip(names, axes, strict=False):
             plot_curve(audit, name, ax)
+        figure.suptitle(f"Precision and recall of the teacher's boxes at IoU 0.5: {of}", x=0.01, ha="left")
         for ax in axes[len(names) :]:
             ax.set_axis_off()
         handles, labels = axes[len(names) - 1].get_legend_handles_labels()

@@ -50,8 +50,8 @@ def plot_shapes(boxes: Boxes, classes: Sequence[str], ratios: Sequence[float], g
     ax.grid(visible=True)
 
 
-def write_coverage_chart(sets: Sequence[Coverage], folder: Path) -> list[Path]:
-    """Write ``anchor_coverage.png`` and ``.svg``, a panel for each IoU; returns both paths."""
+def write_coverage_chart(sets: Sequence[Coverage], folder: Path, *, of: str) -> list[Path]:
+    """Write ``anchor_coverage.png`` and ``.svg``, a panel for each IoU; ``of``: whose. Returns both paths."""
     folder.mkdir(parents=True, exist_ok=True)
     with rc_context(RC):
         width = max(7.0, 2.5 + 1.25 * (1 + len(sets[0].of_class)))
@@ -59,7 +59,7 @@ def write_coverage_chart(sets: Sequence[Coverage], folder: Path) -> list[Path]:
         axes = figure.subplots(len(LEVELS), 1, sharex=True, squeeze=False).ravel()
         for level, ax in enumerate(axes):
             plot_coverage(sets, level, ax)
-        axes[0].set_title("Best anchor of each labelled box, by set of ratios", loc="left")
+        axes[0].set_title(f"Best anchor of each labelled box, by set of ratios: {of}", loc="left")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         return save_figure(figure, folder, "anchor_coverage")

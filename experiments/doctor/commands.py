@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from experiments.config import parse_setting
+from experiments.console import result_console
 from experiments.doctor.findings import show
 from experiments.errors import UserError
 from experiments.paths import runs_root
@@ -32,13 +32,14 @@ def doctor(
     from experiments.doctor.charts import write_coverage_chart
     from experiments.doctor.examine import examine
 
-    console = Console(markup=False)
+    console = result_console()
     delta: dict[str, Any] = dict(parse_setting(text) for text in settings or [])
     place = prepared_data(config, data, progress=not json)
     report = examine(config, delta, data=place, seed=seed)
     folder = out or runs_root() / "doctor" / Path(config).stem / place.resolve().name
+    of = f"{Path(config).stem} on {place.resolve().name}"
     try:
-        charts = write_coverage_chart(report.coverage, folder) if report.coverage else []
+        charts = write_coverage_chart(report.coverage, folder, of=of) if report.coverage else []
     except OSError as error:
         raise UserError(f"{folder} cannot be written to ({error.strerror}): choose another with --out.") from None
     if json:

@@ -1,11 +1,12 @@
 """Checks of the model and the optimiser as they are built."""
 
+import math
 from collections.abc import Sequence
 
 from experiments.doctor.boxes import median_shares
 from experiments.doctor.case import Case, Check
 from experiments.doctor.findings import Finding
-from experiments.tokens import cells_per_level
+from experiments.tokens import cells_per_level, tokens_of
 
 PLAN_TOKENS = 60  # "about 60 tokens per defect", as the plan says
 _HEAD = "model.detector.roi_head.bbox_head.loss_cls"
@@ -114,6 +115,10 @@ def token_findings(case: Case) -> list[Finding]:
     if list(fusion.tokens_per_level) == list(cells):  # every cell is a token
         remedy = "Feed larger views (model.detector.backbone.mvvit.image_size), where memory allows"
     if starved:
+        # Tokens of a level grow with K until each of its cells is one.
+        least, tokens = min(max(medians[name]) for name in starved), tokens_of(case.settings)
+        if tokens is not None and least * max(cells) / max(fusion.tokens_per_level) >= 1:
+            remedy += f" (about {math.ceil(tokens / least)} are enough for one)"
         token = "token" if banded else "pooled token"
         return [Finding(
             "tokens per defect", "warning", f"The median defect of {', '.join(starved)} gets less than one {token}.",

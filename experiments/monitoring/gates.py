@@ -266,5 +266,7 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
     multiple = goals.hard[name].conservative if last else 1.0
     bound = multiple * before.ap
     of = f"{multiple:g} times " if last else ""
-    says = f"AP {beside(ap, bound)}, to be above {beside(bound, ap)} ({of}{before.what} {before.ap:.3f})"
+    shown, least = beside(ap, bound), beside(bound, ap)
+    least = "that very figure" if least == shown else least
+    says = f"AP {shown}, to be above {least} ({of}{before.what} {before.ap:.3f})"
     return due.judge(ap > bound + _ROUNDING, says, ap=ap, before=before.ap, bound=bound)

@@ -43,9 +43,11 @@ def test_each_arm_is_trained_and_the_study_reported(laboratory: Laboratory) -> N
 
 def test_factors_over_a_config_of_ones_own_are_told(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ablations.request.departures", lambda scale, factors: [f"{scale}: {factors[0].name} is another."]
+        "ablations.request.departures",
+        lambda scale, factors: [f"{scale}: {factor.name} is another." for factor in factors],
     )
     assert laboratory.run("--factors", "focal").stdout.splitlines()[1] == "cpu: focal is another."
+    assert "is another" not in laboratory.run("--design", "noise", "--seeds", "3").stdout  # it switches none
 
 
 def test_the_study_file_tells_all(laboratory: Laboratory, tmp_path: Path) -> None:

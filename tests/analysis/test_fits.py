@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.fits import arm_target, fit_arms, fit_effects, rounded
+from analysis.fits import Estimate, arm_target, fit_arms, fit_effects, reason_notes, rounded
 from analysis.observations import from_scores
 
 BASE, A, B, AB = frozenset(), frozenset("a"), frozenset("b"), frozenset("ab")
@@ -89,3 +89,20 @@ def test_it_agrees_with_statsmodels() -> None:
     assert (found.value, found.error) == pytest.approx((tested.effect.item(), tested.sd.item()))
     assert (found.low, found.high) == pytest.approx(tuple(tested.conf_int()[0]))
     assert (found.p, found.degrees) == pytest.approx((tested.pvalue.item(), 6))  # 11 runs, 3 coefficients, 2 blocks
+
+
+def test_reasons_for_no_interval_name_the_classes_that_they_concern() -> None:
+    bare, lone, told = (
+        Estimate(0.1, reason="too few"),
+        Estimate(0.1, reason="one seed"),
+        Estimate(0.1, 0.1, 2.0, 0.0, 0.2, 0.3),
+    )
+    assert reason_notes([("Rust", bare), ("Chip", bare)]) == ["No interval: too few."]
+    assert reason_notes([("Rust", bare), ("Rust", bare), ("Chip", told)], of="a mean AP") == [
+        "No interval of a mean AP (Rust): too few."
+    ]
+    assert reason_notes([("Rust", bare), ("Chip", lone)]) == [
+        "No interval (Rust): too few.",
+        "No interval (Chip): one seed.",
+    ]
+    assert reason_notes([("Rust", told)]) == []

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 
 import pytest
 from rich.console import Console
@@ -44,6 +45,23 @@ def test_one_seed(study, add_run):
     assert "±" not in text
     assert files == [study / "report" / n for n in ("results.csv", "per_class_map.png", "per_class_map.svg")]
     assert all(path.stat().st_size > 100 for path in files)
+
+
+def test_what_the_report_holds_from_before_newer_results_is_named(study, add_run):
+    def told():
+        stream = io.StringIO()
+        report_study(study, console=Console(file=stream, width=200))
+        return stream.getvalue()
+
+    record = add_run("baseline", 0.5, 0.10, 0.3, 0.05, 0.4) / "record.json"
+    told()
+    for name in ("effects.csv", "effects.png", "report.html"):
+        (study / "report" / name).write_text("")
+    assert "Written before" not in told()
+    for name in ("effects.csv", "effects.png"):
+        os.utime(study / "report" / name, (0, record.stat().st_mtime - 10))
+    again = f"python -m analysis report --study {study.name}"
+    assert f"Written before these results were there: effects; to have them anew: {again}" in told()
 
 
 def test_several_seeds_show_the_spread_and_pair_by_seed(study, add_run):

@@ -92,7 +92,7 @@ def test_the_second_sentence_tells_effects_and_synergy(study, add_run):
     targets, factors, untold = answered(study)
     assert targets.startswith(
         "Severe_Rust exceeded 5x of the baseline's AP in 2 of 3 arms and 8x in 1 (best: focal+anchors, 0.020 to 0.220, "
-        "11.00x), by its 95 % intervals 2 met and 1 missed; Chipped exceeded"
+        "11.00x), and by 95 % intervals the target is met in 2 and missed in 1; Chipped exceeded"
     )
     assert factors == (
         "Of 4 main effects on the hard classes focal (+0.150 on Severe_Rust) and anchors (+0.050 on Severe_Rust), beyond chance; "

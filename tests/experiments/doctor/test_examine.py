@@ -325,6 +325,16 @@ def test_boxes_that_lie_between_anchors_want_larger_views(make_data: Callable[..
     )  # 3 px as they are fed: 4 times would be needed
 
 
+def test_the_tokens_advised_give_each_class_one(plain_data: Path) -> None:
+    path = "model.detector.backbone.mvvit.num_tokens"
+    (few,) = beyond_the_baseline("cpu", {path: 256}, plain_data)
+    advised = re.search(r"about (\d+) are enough for one", few.remedy)
+    assert advised and 256 < int(advised[1]) < 1024
+    assert told(examine("cpu", {path: int(advised[1])}, data=plain_data)) == TRUE
+    told_of = [one.says for one in examine("cpu", {path: int(advised[1]) // 2}, data=plain_data).findings]
+    assert any("less than one pooled token" in says for says in told_of)
+
+
 def test_where_every_cell_is_a_token_more_of_them_are_not_advised(make_data: Callable[..., Path]) -> None:
     data = make_data(box=(6, 6))
     few, all_cells = (

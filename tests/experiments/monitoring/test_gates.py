@@ -141,7 +141,10 @@ def test_an_overall_map_that_falls_fails_the_overall_gate_alone() -> None:
 
 
 def test_a_multiple_must_be_exceeded() -> None:
-    found = scored(record((10, 0.2, 0.02), (40, 0.4, 0.2)))
+    run = record((10, 0.2, 0.02), (40, 0.4, 0.2))
+    says = [gate.says for gate in judge_scores(run, baseline=BASELINE, goals=PLAN)]
+    assert "AP 0.200, to be above that very figure (5 times the baseline's 0.040)" in says
+    found = scored(run)
     assert [found[(*key, 10)] for key in BOTH] == ["failed", "failed"]
     assert [found[(*key, 40)] for key in BOTH] == ["failed", "passed"]  # 5 x .04 = .2, 2.5 x .04 = .1
 
