@@ -150,7 +150,7 @@ def audit_run(
     source = {"config": config, "weights": str(weights), "data": description["name"], "images": on, "split": str(split)}
     write_curves(found, out / "audit.csv")
     write_proposals(found, lines, source, out / "proposals.json")
-    write_chart(found, out, of=f"{Path(config).stem} on {on} of {description['name']}")
+    write_chart(found, out, of=f"config {Path(config).stem}, {on} of data set {data.resolve().name}")
     hard = list(goals.hard) or classes
     threshold = semi.pseudo_label_initial_score_thr
     missed = missed_boxes(predictions.views, [classes.index(name) for name in hard], threshold=threshold)

@@ -37,7 +37,7 @@ def doctor(
     place = prepared_data(config, data, progress=not json)
     report = examine(config, delta, data=place, seed=seed)
     folder = out or runs_root() / "doctor" / Path(config).stem / place.resolve().name
-    of = f"{Path(config).stem} on {place.resolve().name}"
+    of = f"config {Path(config).stem}, data set {place.resolve().name}"
     try:
         charts = write_coverage_chart(report.coverage, folder, of=of) if report.coverage else []
     except OSError as error:
