@@ -195,4 +195,6 @@ def _error_sentences(arms: int, main_rank: int, two_way_rank: int) -> list[str]:
     if arms == 1 or arms > two_way_rank:
         return []
     condition = " unless there are no interactions" if arms > main_rank else ""
-    return [f"One seed per arm leaves nothing to estimate the error from{condition}: use several, or a measured noise."]
+    return [
+        f"With one seed per arm nothing is left to estimate the error from{condition}: use several, or a measured noise."
+    ]

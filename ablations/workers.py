@@ -134,17 +134,17 @@ class _Teller:
     def news(self) -> Status:
         """Print the news and return the status."""
         status = status_of(self.study, self.ledger.entries())
-        for entry in status.entries:
-            if entry.state not in ("waiting", "running") and entry.number not in self.told:
+        ended = [entry for entry in status.entries if entry.state not in ("waiting", "running")]
+        for entry in ended:
+            if entry.number not in self.told:
                 self.told.add(entry.number)
-                self._tell(entry, status)
+                self._tell(entry, status, count=sum(other.number in self.told for other in ended))
         return status
 
-    def _tell(self, entry: Entry, status: Status) -> None:
-        total = len(status.entries)
+    def _tell(self, entry: Entry, status: Status, *, count: int) -> None:
         reused = is_reused(entry, study=status.study)
         ended = "reused" if reused else f"{entry.state}, {duration(entry.seconds or 0.0)}"
-        text = f"[{total - status.unfinished}/{total}] {label(entry)}: {ended}"
+        text = f"[{count}/{len(status.entries)}] {label(entry)}: {ended}"
         if entry.state != "completed":
             text += f": {first_line(entry.reason)}"
         if status.remaining is not None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from analysis.answer_frames import alias_text
 from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
-from analysis.effects import FactorEffect
+from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
 from analysis.numerals import plain, signed
 from analysis.refusals import Refusal
@@ -45,19 +45,19 @@ def print_effects(answers: Answers, console: Console, *, every: bool = False) ->
         console.print(Text(words))
     if any(effect.adjusted is not None for effect in listed):
         console.print(Text("Each interval stands alone at 95 %; verdicts go by p, corrected for the number of tests."))
-    meanings: dict[str, list[str]] = {}
-    for effect in answers.effects.main:
-        if effect.basis != "two-way":
-            meanings.setdefault(effect.meaning, []).append(effect.effect)
-    for meaning, names in meanings.items():
-        console.print(Text(f"{', '.join(dict.fromkeys(names))}: {meaning}."))
+    for sentence in meanings_of(answers.effects.main):
+        console.print(Text(sentence))
     _print_reasons(((effect.class_name, effect.estimate) for effect in listed), console)
     _print_refusals([r for r in answers.effects.refusals if every or r.class_name in shown], console)
     if not every:
         others = len({effect.class_name for effect in answers.effects.main} - set(shown))
         if others:
-            these = "class is" if others == 1 else "classes are"
-            console.print(Text(f"{others} other {these} shown with --every, and stand in effects.csv."))
+            these = (
+                "class is shown with --every, and stands"
+                if others == 1
+                else "classes are shown with --every, and stand"
+            )
+            console.print(Text(f"{others} other {these} in effects.csv."))
     print_notes(answers, console, listed)
 
 

@@ -21,6 +21,7 @@ from experiments.goals import NEAR_ZERO
 
 Verdict = Literal["met", "missed", "underpowered", "undefined"]
 _LARGEST_RATIO = 1e4
+_CERTAINTY: tuple[Verdict, ...] = ("undefined", "missed", "underpowered", "met")
 UNDERPOWERED = (
     "Underpowered: neither met nor missed for certain, since the interval leaves both open, or there is none."
 )
@@ -41,6 +42,8 @@ class Attainment:
 
     The probability is that of the t distribution around the estimate (no prior knowledge). ``met`` and ``missed`` are said where
     the 95 % interval of the margin lies on one side of 0, else ``underpowered``; ``undefined`` where the baseline is near zero.
+    APs are not below 0, so that a greater multiple of the baseline is never surer than a lesser one: it takes over the lesser one's
+    probability, and ``missed``, where its own margin alone would allow for more.
     """
 
     target: str
@@ -54,7 +57,8 @@ class Attainment:
 class ArmAttainment:
     """One arm in one class: its mean AP over seeds, the change from the baseline, their ratio, and every target.
 
-    ``ratio`` is ``None`` where the baseline is near zero.
+    Where arms have different seeds, ``mean`` is that over all of them, what a missing one would add being told by the other arms;
+    an AP remains within 0 and 1. ``ratio`` is ``None`` where the baseline is near zero.
     """
 
     class_name: str
@@ -106,11 +110,16 @@ def attainment_of(observations: Observations, goal: Goal) -> ClassAttainment | R
     model = fit_arms(linked)
     place = arms.index(nothing)
     units = np.eye(len(arms))
-    baseline = _told(model.estimate(units[place]))
+    baseline = _ap(model.estimate(units[place]))
     notes = [
         f"{arm_name(arm, observations.factors)} shares no seed with the baseline, not even by way of other arms."
         for arm in observations.distinct
         if arm not in arms
+    ]
+    notes += [
+        f"{target.label} of the baseline's AP of {name} is {bound:.2f}, above what an AP can be."
+        for target in goal.targets
+        if not target.floor and (bound := target.bound(baseline.value)) is not None and bound >= 1
     ]
     judged = [
         _of_arm(linked, model, goal, units[number], units[place], arm, LEVEL)
@@ -142,7 +151,7 @@ def _of_arm(
     observations: Observations, model: Fit, goal: Goal, unit: Matrix, reference: Matrix, arm: Arm, level: float
 ) -> ArmAttainment:
     change = _told(model.estimate(unit - reference, level=level))
-    mean, baseline = _told(model.estimate(unit, level=level)), _told(model.estimate(reference))
+    mean, baseline = _ap(model.estimate(unit, level=level)), _ap(model.estimate(reference))
     near_zero = baseline.value < NEAR_ZERO
     return ArmAttainment(
         class_name=observations.class_name,
@@ -151,7 +160,9 @@ def _of_arm(
         mean=mean,
         change=change,
         ratio=None if near_zero else _ratio(model, unit, reference, mean.value / baseline.value, level),
-        targets=tuple(_attained(model, target, unit, reference, baseline.value, level) for target in goal.targets),
+        targets=_consistent(
+            goal, [_attained(model, target, unit, reference, baseline.value, level) for target in goal.targets]
+        ),
     )
 
 
@@ -168,6 +179,26 @@ def _attained(model: Fit, target: Target, unit: Matrix, reference: Matrix, basel
 def _told(estimate: Estimate | None) -> Estimate:
     assert estimate is not None  # every arm's mean can be told: all are linked by seeds
     return estimate
+
+
+def _ap(estimate: Estimate | None) -> Estimate:
+    """A mean AP: what other arms tell of a missing seed may place it below 0 or above 1."""
+    found = _told(estimate)
+    return replace(found, value=min(max(found.value, 0.0), 1.0))
+
+
+def _consistent(goal: Goal, attained: Sequence[Attainment]) -> tuple[Attainment, ...]:
+    """Multiples of one baseline, the lesser first: whoever does not exceed one does not exceed the next (see `Attainment`)."""
+    found: list[Attainment] = []
+    least: Attainment | None = None
+    for target, one in zip(goal.targets, attained, strict=True):
+        if target.absolute is None and least is not None and one.verdict != "undefined":
+            surer = [p for p in (least.probability, one.probability) if p is not None]
+            verdict = min(least.verdict, one.verdict, key=_CERTAINTY.index)
+            one = replace(one, probability=min(surer, default=None), verdict=verdict)
+        least = one if target.absolute is None else least
+        found.append(one)
+    return tuple(found)
 
 
 def _verdict(margin: Estimate) -> Verdict:
@@ -190,6 +221,8 @@ def _ratio(model: Fit, unit: Matrix, reference: Matrix, value: float, level: flo
 
     if _told(model.estimate(unit - value * reference, level=level)).low is None:
         return Ratio(value, None, None)
+    if value == 0 and surplus(0.0) > 0:  # the estimate lies so far below 0 that its interval does
+        return Ratio(0.0, 0.0, 0.0)
     low = float(brentq(surplus, 0.0, value)) if value > 0 and surplus(0.0) > 0 else 0.0
     step = max(value, 0.1)
     while surplus(value + step) <= 0:
@@ -208,7 +241,7 @@ def _best(
     place: int,
 ) -> BestArm:
     names = [arm_name(arm, observations.factors) for arm in observations.distinct]
-    best = max(judged, key=lambda arm: arm.mean.value)
+    best = max(judged, key=lambda arm: round(arm.mean.value, 12))  # of equals the first, whatever rounding errors say
     number, count = names.index(best.arm), len(judged)
     level = 1 - (1 - LEVEL) / count
     arm = observations.distinct[number]

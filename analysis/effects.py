@@ -5,7 +5,7 @@ other is switched on (a difference of differences; textbooks that halve it have 
 :mod:`analysis.contrasts` says from which arms a main effect is estimated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -93,6 +93,15 @@ def effects_of(classes: Sequence[Observations], *, hard: Sequence[str]) -> Effec
         interactions += [effect for effect in found if effect.order == 2]
         refusals += refused
     return Effects(_judged(main, "holm"), _judged(interactions, "benjamini-hochberg"), tuple(refusals))
+
+
+def meanings_of(effects: Iterable[FactorEffect]) -> list[str]:
+    """Sentences on what main effects mean, where it is not the mean over the other factors' settings."""
+    found: dict[str, list[str]] = {}
+    for effect in effects:
+        if effect.order == 1 and effect.basis != "two-way":
+            found.setdefault(effect.meaning, []).append(effect.effect)
+    return [f"Effect of {', '.join(dict.fromkeys(names))}: {meaning}." for meaning, names in found.items()]
 
 
 def _of_class(observations: Observations, family: Literal["hard", "other"]) -> tuple[list[FactorEffect], list[Refusal]]:
@@ -196,7 +205,7 @@ def _described(
         effect=text_of(effect),
         family=family,
         basis=basis,
-        meaning=_meaning(observations, effect, weights, basis),
+        meaning=_meaning(observations, effect, target, basis),
         estimate=estimate,
         aliases=aliases,
         more=more,
@@ -206,25 +215,26 @@ def _described(
     )
 
 
-def _meaning(observations: Observations, effect: Effect, weights: Matrix, basis: Basis) -> str:
+def _meaning(observations: Observations, effect: Effect, target: Matrix, basis: Basis) -> str:
     if basis == "two-way":
         return (
-            "mean over the others' settings"
+            "mean over the other factors' settings"
             if len(effect) == 1
-            else "difference of differences, mean over the others' settings"
+            else "difference of differences, mean over the other factors' settings"
         )
     if basis == "main-effects":
         return "if no factor acts on another"
-    used = {arm for arm, weight in zip(observations.arms, weights, strict=True) if abs(weight) > 1e-9}
+    # Of the arms by themselves: the weights of runs hold others as well, where these tell what a missing seed would add.
+    used = {arm for arm, weight in zip(observations.distinct, target, strict=True) if weight}
     others = {arm - set(effect) for arm in used}
     rest = frozenset(observations.factors) - set(effect)
     if others == {frozenset()}:
-        return "others off" if rest else "no others"
+        return "with the other factors off" if rest else "no other factor is switched"
     if others == {rest}:
-        return "others on"
+        return "with the other factors on"
     if others == {frozenset(), rest}:
-        return "mean of others off and others on"
-    return f"mean over {len(others)} settings of the others"
+        return "mean of the other factors all off and all on"
+    return f"mean over {len(others)} settings of the other factors"
 
 
 def _judged(effects: Sequence[FactorEffect], method: Method) -> tuple[FactorEffect, ...]:

@@ -1,6 +1,6 @@
 """The forest plot of main effects: an interval per factor, class by class, and the verdict in words beside it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.answer_frames import alias_text
 from analysis.answers import Answers
-from analysis.effects import FactorEffect
+from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
 from analysis.sheet import (
     PERCENT,
@@ -91,7 +91,7 @@ def forest_of(answers: Answers) -> Forest | None:
     if any_interval(effect.estimate for effect in listed):
         notes.append(f"Lines are {PERCENT} intervals, each for itself; verdicts go by Holm's p: {_family(answers)}.")
     notes += [] if alike else ["The classes have scales of their own: compare the figures, not the lengths."]
-    notes += [*_meanings(listed), *_alias_notes(listed), *reason_notes((e.class_name, e.estimate) for e in listed)]
+    notes += [*meanings_of(listed), *_alias_notes(listed), *reason_notes((e.class_name, e.estimate) for e in listed)]
     mains = set(answers.factors) | {"effects"}
     notes += refusal_notes(r for r in answers.effects.refusals if r.class_name in shown and r.subject in mains)
     paired = {r.class_name for r in answers.effects.refusals if ":" in r.subject} & set(shown)
@@ -149,15 +149,6 @@ def _row(effect: FactorEffect) -> ForestRow:
 def _family(answers: Answers) -> str:
     hard = ", ".join(answers.hard)
     return f"{hard} are corrected together, the other classes and {OVERALL} apart" if hard else "over all classes"
-
-
-def _meanings(effects: Iterable[FactorEffect]) -> list[str]:
-    """With which settings of the other factors an effect is estimated, where it is not the mean over all."""
-    found: dict[str, list[str]] = {}
-    for effect in effects:
-        if effect.basis != "two-way":
-            found.setdefault(effect.meaning, []).append(effect.effect)
-    return [f"{', '.join(dict.fromkeys(names))}: {meaning}." for meaning, names in found.items()]
 
 
 def _alias_notes(effects: Sequence[FactorEffect]) -> list[str]:

@@ -54,6 +54,11 @@ class Contour:
     surface: Matrix
     warning: str = WARNING
 
+    @property
+    def flat(self) -> bool:
+        """Whether all settings have the same score: there is no surface to see."""
+        return float(np.ptp(self.points[:, 2])) < 1e-9
+
 
 def open_ledger(folder: Path, *, storage: str | None = None) -> optuna.Study:
     """Optuna's study of a sampled study's folder, to be read.

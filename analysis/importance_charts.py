@@ -47,8 +47,7 @@ def plot_importance(found: Importance, ax: Axes) -> None:
 def plot_contour(found: Contour, ax: Axes) -> None:
     """Draw the interpolated surface, a dot per setting, and a star at the highest; nothing beyond what settings enclose."""
     points = found.points
-    flat = float(np.ptp(points[:, 2])) < 1e-9
-    if not flat:
+    if not found.flat:
         surface = np.ma.masked_invalid(found.surface)
         drawn = ax.contourf(found.xs, found.ys, surface, levels=_LEVELS, cmap="cividis")
         bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=25)
@@ -130,6 +129,8 @@ def _write_contour(contour: Contour, study: str, folder: Path, name: str) -> lis
         f"Linear between {len(contour.points)} settings, which may differ in other parameters as well; blank where no settings "
         "enclose a point. Scores have no interval here: of many settings the highest is too high on average.",
     )
+    if contour.flat:
+        notes = (f"All {len(contour.points)} settings have the same score.",)
     return write_sheet(folder, name, title=title, notes=notes, height=3.8, draw=draw)
 
 

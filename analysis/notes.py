@@ -44,7 +44,10 @@ def burn_in_line(burn_in: BurnIn, classes: Sequence[str], *, model: Model) -> st
     other: Model = "student" if model == "teacher" else "teacher"
     record = burn_in.record
     final = record.final(model, SPLIT) or record.final(other, SPLIT)
-    own = [f"{'.'.join(path.split('.')[-2:])}={value}" for path, value in followed(record.delta).items()]
+    own = [
+        f"{'.'.join([part for part in path.split('.') if not part.isdigit()][-2:])}={value}"
+        for path, value in followed(record.delta).items()
+    ]
     line = f"burn-in{' with ' * bool(own)}{', '.join(own)}, seed {record.seed} ({burn_in.folder.name})"
     if final is None:
         return f"{line}: no validation on {SPLIT}"

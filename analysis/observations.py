@@ -11,6 +11,10 @@ from analysis.targets import BASELINE
 from experiments.goals import OVERALL
 from experiments.studies import StudyRun
 
+UNEVEN = (
+    "Arms have different seeds: figures are of all seeds together, what a missing one would add being told by the other arms, "
+    "and need not be the plain means of the tables of AP."
+)
 Arm = frozenset[str]
 """The factors that are on; of the baseline none."""
 
@@ -104,6 +108,9 @@ def observe(study: Study, *, model: Model = "teacher") -> Observed:
     if sampled:
         notes.append(f"{sampled} runs of sampled settings are left out of effects: they are no combinations of levels.")
     several = _seeds_with_several_splits(entries)
+    seeds = {arm: {(run.seed, run.entry.split) for run in kept if run.arm == arm} for arm in {run.arm for run in kept}}
+    if any(found != next(iter(seeds.values())) for found in seeds.values()):
+        notes.append(UNEVEN)
     classes = {name: _of_class(name, kept, factors, model=model, several=several) for name in names}
     there = {run.arm for run in kept}
     absent = {entry.arm: _why_absent(study, entry.arm) for entry in entries if entry.arm not in there}

@@ -132,6 +132,13 @@ def short_names(deltas: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {path: name(path) for path in paths}
 
 
+def value_text(value: object) -> str:
+    """A sampled value for a table."""
+    if isinstance(value, list):
+        return " ".join(value_text(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def search_frame(search: SearchSummary) -> pd.DataFrame:
     """One row per judged setting; its changed values in columns named by their config paths, lists as JSON.
 
@@ -173,7 +180,9 @@ def _text(value: Any) -> Any:
 def _notes(settings: Sequence[Setting], unjudged: Sequence[str], *, classes: Sequence[str]) -> list[str]:
     drawn = [setting for setting in settings if setting.sampled]
     feasible = sum(setting.feasible for setting in drawn)
-    front = sum(setting.front for setting in settings)
+    front = f"{sum(setting.front for setting in drawn)}"
+    if others := [setting.label for setting in settings if setting.front and not setting.sampled]:
+        front += f", beside {' and '.join(others)},"
     notes = [
         f"{len(drawn)} sampled settings judged, all of them in search.csv: {feasible} feasible (overall mAP not down by more "
         f"than 5 % from the baseline's); {front} on the Pareto front of {' and '.join(classes)}. The ratio is the geometric "

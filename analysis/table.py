@@ -11,7 +11,7 @@ from rich.text import Text
 from analysis.frame import Cell, results_frame, write_csv
 from analysis.numerals import signed
 from analysis.results import Model, Study, describe_unfinished, load_study
-from analysis.search import SearchSummary, Setting, search_frame
+from analysis.search import SearchSummary, Setting, search_frame, value_text
 from analysis.summary import Summary, summarise
 from analysis.targets import Comparison
 from experiments.records import RECORD_NAME
@@ -157,7 +157,7 @@ def _parameter_table(search: SearchSummary) -> Table:
     table.add_column("changes")
     for setting in search.shown:
         if setting.sampled:
-            values = [f"{name} {_value(value)}" for name, value in setting.parameters.items()]
+            values = [f"{name} {value_text(value)}" for name, value in setting.parameters.items()]
             table.add_row(Text(setting.label), Text(", ".join(values) or "nothing"))
     return table
 
@@ -177,9 +177,3 @@ def _test_table(settings: list[Setting]) -> Table:
 
 def _yes(verdict: bool) -> str:
     return "yes" if verdict else "no"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        return " ".join(_value(item) for item in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,6 +11,7 @@ from analysis.answers import Answers
 from analysis.arm_letters import arm_label, letters_note, letters_of
 from analysis.attainment import UNDERPOWERED, Attainment, ClassAttainment
 from analysis.fits import Estimate, reason_notes
+from analysis.observations import UNEVEN
 from analysis.refusals import Refusal
 from analysis.sheet import (
     PERCENT,
@@ -106,6 +107,7 @@ def target_chart_of(answers: Answers) -> TargetChart | None:
         notes.append(UNDERPOWERED)
     notes += letters_note(letters)
     notes += list(dict.fromkeys(_best_note(part, letters) for part in found))
+    notes += [note for note in answers.notes if note == UNEVEN]
     rest = max(len(part.arms) for part in found) - most
     if rest > 0:
         notes.append(f"The {most} highest arms of each class are shown, all of them stand in targets.csv.")
@@ -180,13 +182,13 @@ def write_target_chart(answers: Answers, folder: Path) -> list[Path]:
 
 
 def _panel(part: ClassAttainment, letters: dict[str, str], most: int) -> TargetPanel:
-    arms = sorted(part.arms, key=lambda arm: -arm.mean.value)[:most]
+    arms = sorted(part.arms, key=lambda arm: -round(arm.mean.value, 12))[:most]
     rows = [
         TargetRow(arm_label(arm.arm, letters), arm.mean, tuple((t.verdict, _words(t)) for t in arm.targets))
         for arm in arms
     ]
     rows.append(TargetRow(BASELINE, part.baseline, ()))
-    rows.sort(key=lambda row: -row.estimate.value)
+    rows.sort(key=lambda row: -round(row.estimate.value, 12))
     values = [row.estimate.value for row in rows]
     tops = [row.estimate.high for row in rows if row.estimate.high is not None]
     tallest = max(0.01, *values)
@@ -238,10 +240,8 @@ def _best_note(part: ClassAttainment, letters: dict[str, str]) -> str:
     if best.candidates == 1:
         return f"No best arm was chosen: {arm.arm} is the only one that switches a factor."
     verdicts = ", ".join(f"{target.label} {target.verdict}" for target in arm.targets)
-    return (
-        f"Best arm of {part.class_name}: {arm_label(arm.arm, letters)} ({verdicts}, chosen of {best.candidates}: verdicts widened "
-        "for the choice)."
-    )
+    widened = ": verdicts widened for the choice" * (arm.change.low is not None)
+    return f"Best arm of {part.class_name}: {arm_label(arm.arm, letters)} ({verdicts}, chosen of {best.candidates}{widened})."
 
 
 def _count_note(part: ClassAttainment) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from analysis.answer_frames import alias_text
 from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
-from analysis.effects import FactorEffect
+from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
 from analysis.numerals import signed
 from analysis.refusals import Refusal
@@ -96,9 +96,7 @@ def _effects(answers: Answers) -> Section:
     said = [*method_of(answers, answers.effects), *answers.notes]
     if any(effect.aliases or effect.more for effect in listed):
         said.append("Aliases cannot be told from the effect that they stand beside; effects.csv names more of them.")
-    said += dict.fromkeys(
-        f"{effect.effect}: {effect.meaning}." for effect in answers.effects.main if effect.basis != "two-way"
-    )
+    said += meanings_of(answers.effects.main)
     said += reason_notes((effect.class_name, effect.estimate) for effect in listed)
     folds = (Fold("Effects on the other classes", tuple(others)),) if others else ()
     refused = _refused(answers.effects.refusals)

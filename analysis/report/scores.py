@@ -3,7 +3,7 @@
 from analysis.frame import Cell as Figure
 from analysis.numerals import signed
 from analysis.report.page import Cell, Content, Picture, Section, Table, Tone
-from analysis.search import SearchSummary, Setting
+from analysis.search import SearchSummary, Setting, value_text
 from analysis.summary import ArmSummary, Summary
 from analysis.targets import Comparison, Verdict
 from experiments.goals import OVERALL
@@ -75,9 +75,9 @@ def _ap_table(summary: Summary) -> Table:
 
 
 def _setting_row(setting: Setting) -> tuple[Content, ...]:
-    changes = ", ".join(f"{name} {value}" for name, value in setting.parameters.items()) or "nothing"
+    changes = ", ".join(f"{name} {value_text(value)}" for name, value in setting.parameters.items()) or "nothing"
     return (
-        setting.label, " ".join(map(str, setting.seeds)), *(f"{ap:.3f}" for ap in setting.aps.values()), f"{setting.ratio:.2f}x",
+        setting.label, str(len(setting.seeds)), *(f"{ap:.3f}" for ap in setting.aps.values()), f"{setting.ratio:.2f}x",
         Cell("yes", "good") if setting.feasible else Cell("no", "bad"), _yes(setting.front), _yes(setting.chosen), changes,
     )  # fmt: skip
 

@@ -105,7 +105,8 @@ def _targets(summary: Summary, answers: Answers | None) -> str:
         clauses.append(
             f"whether {listed([_name(goal) for goal in undefined])} reached {which} undefined, since {listed(list(reasons))}"
         )
-    return _sentence("; ".join(clauses))
+    text = "; ".join(clauses)  # a class keeps its name, which may begin with a small letter
+    return f"{text}." if text.startswith(tuple(summary.classes)) else _sentence(text)
 
 
 def _why_no_arm(summary: Summary) -> str:
@@ -135,7 +136,7 @@ def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str
         if len(judged) == 1:
             return f"{OVERALL_NAME} {'did not fall' if kept else 'fell'} by more than {fall}"
         return f"{OVERALL_NAME} did not fall by more than {fall} in {_of(kept, len(judged))} arms"
-    best, figures = max(judged, key=lambda pair: pair[1].ratio or 0.0)
+    best, figures = max(judged, key=lambda pair: round(pair[1].ratio or 0.0, 12))  # of equals the first
     told = f"{figures.baseline:.3f} to {figures.value:.3f}, {figures.ratio:.2f}x"
     met = [sum(one.judgements[place].verdict == "met" for _, one in judged) for place in range(len(goal.targets))]
     others = list(zip(goal.targets, met, strict=True))[1:]

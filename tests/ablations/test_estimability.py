@@ -102,7 +102,7 @@ def test_alone_tells_each_effect_with_the_others_off() -> None:
     assert found.sentences == (
         "Each factor's effect with the others off: its arm against the baseline.",
         "No two-way interaction can be told.",
-        "One seed per arm leaves nothing to estimate the error from: use several, or a measured noise.",
+        "With one seed per arm nothing is left to estimate the error from: use several, or a measured noise.",
     )
 
 

@@ -80,6 +80,17 @@ claim.finish(Outcome("failed", reason="Out of memory [step 3].\\nTraceback"))
     assert train(ledger, tmp_path, code) == ["[2/2] b, seed 0: failed, 0 s: Out of memory [step 3]."]
 
 
+def test_jobs_that_end_between_two_looks_are_counted_one_by_one(ledger: Ledger) -> None:
+    claims = [ledger.claim(), ledger.claim()]
+    telling = io.StringIO()
+    teller = _Teller(ledger, STUDY, Console(file=telling, width=100))
+    for claim in claims:
+        assert claim is not None
+        claim.finish(Outcome("failed", reason="Out of memory."))
+    teller.news()
+    assert [line[:6] for line in telling.getvalue().splitlines()] == ["[1/2] ", "[2/2] "]
+
+
 def test_a_job_that_ends_is_told_with_the_checklist_of_each_of_its_runs(ledger: Ledger, tmp_path: Path) -> None:
     """Whoever trained it: workers in processes of their own write to their logs, which nobody watches."""
     claim = ledger.claim()

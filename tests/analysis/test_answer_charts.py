@@ -127,7 +127,7 @@ def test_forest_tells_aliases_refusals_and_missing_intervals() -> None:
     assert alone is not None
     assert {row.verdict for panel in alone.panels for row in panel.rows} == {"no interval"}
     text = "\n".join(alone.notes)
-    assert "focal, anchors, pseudo_labels: others off." in text
+    assert "Effect of focal, anchors, pseudo_labels: with the other factors off." in text
     assert "focal with -focal:anchors, -focal:pseudo_labels and 1 more" in text
     assert "No interval: no run is left to estimate the error from: train more seeds." in text
     assert "No interaction is estimated" in text

@@ -74,7 +74,7 @@ def test_what_one_seed_and_few_arms_cannot_tell_is_said(planted, add_run):
     add_run("pooling", recorded=False)
     answers = answers_of(load_study(planted(seeds=1, most=1)))
     effects = shown(answers, answer_tables.print_effects)
-    assert "focal, anchors, fusion: others off." in effects
+    assert "Effect of focal, anchors, fusion: with the other factors off." in effects
     assert "No interval: no run is left to estimate the error from: train more seeds." in effects
     assert "waiting, no record yet: pooling, seed 0" in effects
     assert "Not estimated: pooling (Chipped, Severe_Rust, all): no completed run has it on." in effects

@@ -42,6 +42,39 @@ def test_met_missed_and_underpowered() -> None:
     assert arm.targets[0].probability == pytest.approx(0.62, abs=0.05)
 
 
+def test_who_misses_a_multiple_misses_a_greater_one() -> None:
+    """By its own margin, in which the baseline may be below 0, 4x would be left open, at .028, where 2x is missed, at .022."""
+    (arm,) = judge({BASE: [0.007, 0.020, 0.002, 0.009], A: [0.010, 0.016, 0.000, 0.003]}).arms
+    assert (
+        arm.targets[1].margin is not None and arm.targets[1].margin.high is not None and arm.targets[1].margin.high > 0
+    )
+    assert verdicts(arm) == ["missed", "missed"]
+    assert [target.probability for target in arm.targets] == pytest.approx([0.02234, 0.02234], abs=1e-5)
+
+
+def test_what_other_seeds_tell_of_a_missing_one_makes_no_ap_negative() -> None:
+    """A is .0435 below in the two seeds that both have; the baseline's mean over three is .031."""
+    scores = {(BASE, "0"): 0.05, (BASE, "1"): 0.04, (BASE, "2"): 0.003, (A, "0"): 0.001, (A, "1"): 0.002}
+    found = attainment_of(from_scores("rust", "ab", scores), RUST)
+    assert isinstance(found, ClassAttainment)
+    (arm,) = found.arms
+    assert found.baseline.value == pytest.approx(0.031)
+    assert arm.change.value == pytest.approx(-0.0435)
+    assert (arm.mean.value, arm.ratio and arm.ratio.value) == (0.0, 0.0)
+
+
+def test_a_bound_beyond_what_an_ap_can_be_is_told() -> None:
+    told = judge({BASE: [0.30], A: [0.35]}).notes
+    assert told[-1] == "4x of the baseline's AP of rust is 1.20, above what an AP can be."
+    assert not any("2x of" in note for note in told)
+
+
+def test_of_equal_arms_the_first_is_the_best() -> None:
+    """Rounding errors make the second's mean of the same APs the larger."""
+    found = judge({BASE: [0.10, 0.13, 0.11], A: [0.11, 0.30, 0.25], B: [0.25, 0.30, 0.11]})
+    assert found.best.attainment.arm == "a"
+
+
 def test_the_ratios_interval_holds_the_multiples_that_the_data_allow() -> None:
     scores = {BASE: [0.09, 0.11, 0.10], A: [0.25, 0.31, 0.30]}
     (arm,) = judge(scores).arms

@@ -67,7 +67,8 @@ def test_designs_that_tell_main_effects_from_interactions_find_the_means_over_th
 
 
 @pytest.mark.parametrize(
-    ("name", "focal", "meaning"), [("alone", 0.03, "others off"), ("leave-one-out", 0.07, "others on")]
+    ("name", "focal", "meaning"),
+    [("alone", 0.03, "with the other factors off"), ("leave-one-out", 0.07, "with the other factors on")],
 )
 def test_pairs_say_with_which_settings_of_the_others(name: str, focal: float, meaning: str) -> None:
     found = effects_of([study(design(name))], hard=["x"])
@@ -78,6 +79,15 @@ def test_pairs_say_with_which_settings_of_the_others(name: str, focal: float, me
     assert found.interactions == ()
     assert len(found.refusals) == 15
     assert "do not cross the two factors" in found.refusals[0].reason
+
+
+def test_settings_are_counted_that_the_effect_is_of_and_not_those_that_tell_of_a_missing_seed() -> None:
+    """Four arms of two factors with seeds 0 and 1, and three of them and a third factor's with seed 2 too."""
+    arms = {frozenset(on): 0.1 + 0.02 * len(on) for on in ("", "a", "b", "ab", "c")}
+    runs = {(arm, seed): ap for arm, ap in arms.items() for seed in "012"}
+    runs = {key: ap for key, ap in runs.items() if key not in {(frozenset("ab"), "2"), (frozenset("c"), "0")}}
+    found = by_name(effects_of([from_scores("x", "abc", runs)], hard=["x"]).main)
+    assert (found["a"].basis, found["a"].meaning) == ("pairs", "mean over 2 settings of the other factors")
 
 
 def test_half_and_factorial_tell_every_interaction() -> None:

@@ -82,11 +82,15 @@ def test_one_further_factor_alone_is_told_from_the_baseline(study, add_run):
 
 def test_a_burn_in_of_its_own_is_told_apart(study, add_run, add_burn_in):
     add_burn_in("shared", *(0.5, 0.1, 0.3, 0.2, 0.4))
-    add_burn_in("own", *(0.5, 0.1, 0.3, 0.2, 0.4), delta={"model.detector.backbone.mvvit.spatial": "banded", "x": 1})
+    add_burn_in(
+        "own",
+        *(0.5, 0.1, 0.3, 0.2, 0.4),
+        delta={"model.detector.backbone.mvvit.spatial": "banded", "custom_hooks.0.swapped": True, "x": 1},
+    )
     for arm, burn_in in (("baseline", "shared"), ("banded", "own")):
         add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4, levels=dict.fromkeys(SIX, "off"), burn_in=burn_in)
     lines = {one.folder.name: burn_in_line(one, ["Broken"], model="teacher") for one in load_study(study).burn_ins}
     assert lines == {
-        "own": "burn-in with mvvit.spatial=banded, seed 0 (own): AP of the teacher Broken 0.500",
+        "own": "burn-in with custom_hooks.swapped=True, mvvit.spatial=banded, seed 0 (own): AP of the teacher Broken 0.500",
         "shared": "burn-in, seed 0 (shared): AP of the teacher Broken 0.500",
     }

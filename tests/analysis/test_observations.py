@@ -2,7 +2,7 @@ import pytest
 
 from analysis.answers import answers_of
 from analysis.effects import effects_of
-from analysis.observations import arm_name, observe
+from analysis.observations import UNEVEN, arm_name, observe
 from analysis.results import load_study
 
 FIVE = (0.5, 0.1, 0.3, 0.2, 0.4)  # mean 0.3
@@ -47,6 +47,14 @@ def test_what_is_left_out_is_told(study, add_run):
     }
     (refusal,) = effects_of([observed.classes["all"]], hard=[]).refusals
     assert refusal.reason == "only one arm has a completed run: there is nothing to compare"
+
+
+def test_arms_with_different_seeds_are_told(study, add_run):
+    for arm, seed in (("baseline", 0), ("baseline", 1), ("focal", 1)):
+        add_run(arm, *FIVE, seed=seed)
+    assert observe(load_study(study)).notes == (UNEVEN,)
+    add_run("focal", *FIVE, seed=0)
+    assert observe(load_study(study)).notes == ()
 
 
 def test_an_arm_with_further_settings_is_not_taken_for_one_without(study, add_run):
