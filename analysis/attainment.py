@@ -249,9 +249,10 @@ def _best(
     found = replace(found, targets=tuple(_widened(attained, count) for attained in found.targets))
     if count == 1:
         return BestArm(found, count, "the only arm that switches a factor: nothing was chosen")
+    widened = ", and its intervals are widened for the choice (Bonferroni)" * (found.change.low is not None)
     note = (
-        f"chosen as the best of {count} arms by the same scores that are shown here: its estimates are too high on average, "
-        f"and its intervals are widened for the choice (Bonferroni); a fresh seed or the test split would tell without it"
+        f"chosen as the best of {count} arms by the same scores that are shown here: its estimates are too high on average"
+        f"{widened}; a fresh seed or the test split would tell without it"
     )
     return BestArm(found, count, note)
 

@@ -91,6 +91,6 @@ def test_a_burn_in_of_its_own_is_told_apart(study, add_run, add_burn_in):
         add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4, levels=dict.fromkeys(SIX, "off"), burn_in=burn_in)
     lines = {one.folder.name: burn_in_line(one, ["Broken"], model="teacher") for one in load_study(study).burn_ins}
     assert lines == {
-        "own": "burn-in with custom_hooks.swapped=True, mvvit.spatial=banded, seed 0 (own): AP of the teacher Broken 0.500",
+        "own": "burn-in with mvvit.spatial=banded, custom_hooks.swapped=True, seed 0 (own): AP of the teacher Broken 0.500",
         "shared": "burn-in, seed 0 (shared): AP of the teacher Broken 0.500",
     }
