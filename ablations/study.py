@@ -23,8 +23,11 @@ from ablations.status import first_line, label
 from ablations.trials import Entry, Job, Outcome
 from ablations.worker import Place
 from experiments.address import hidden, known_url
+from experiments.checks import check_data
+from experiments.config import load_config
 from experiments.errors import UserError
 from experiments.exhibits_file import EXHIBITS_NAME
+from experiments.fitting import fit_to_data
 from experiments.goals import Goals, read_goals
 from experiments.locks import locked
 from experiments.monitoring.console import print_checklist
@@ -43,10 +46,12 @@ def begin(request: Request) -> tuple[Study, Ledger]:
     """Make the data if they are the scale's own, write down what is asked for, and queue what the ledger lacks.
 
     Raises:
-        UserError: the study is of another scale, data set or search, or the configs have changed since it was begun.
+        UserError: the data are faulty, told before anything is written; the study is of another scale, data set or search, or the
+            configs have changed since it was begun.
     """
     folder = prepared_data(request.scale, request.data)
     description = read_dataset(folder)
+    _check_trainable(request, folder, description)
     with locked(request.folder):
         study = _extended(read_study(request.folder), request, folder, description)
         url = known_url(request.folder, study.storage, request.storage)
@@ -55,6 +60,15 @@ def begin(request: Request) -> tuple[Study, Ledger]:
         write_study(study, request.folder)
         ledger.add(jobs_of(study), lambda job: None if study.search else _settled(job, study, request.runs_root))
     return study, ledger
+
+
+def _check_trainable(request: Request, data: Path, description: Mapping[str, Any]) -> None:
+    """Refuse data that training would refuse: once mended they have another fingerprint, and the study could not go on with them."""
+    settings = load_config(request.scale)
+    fit_to_data(settings, description, data)
+    # A split that is dealt out anew reads all that the shipped one does, and the hidden boxes.
+    settings.train_dataloader.dataset.split = default_split(request.seeds - 1, data)
+    check_data(settings, data, description)
 
 
 def jobs_of(study: Study) -> list[Job]:

@@ -1,5 +1,6 @@
 """What the study engine's tests share: stand-ins for training, data and the report, hand-made records and ledger entries."""
 
+import io
 import json
 import sys
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
@@ -139,9 +141,21 @@ def make_entry(arm: str, state: str, *records: Record, seeds: tuple[int, ...] = 
 
 
 def make_data(folder: Path, fingerprint: str, *, truth: bool = True) -> None:
-    (folder / "annotations").mkdir(parents=True, exist_ok=True)
-    if truth:
-        (folder / "annotations" / "train_unlabeled_truth.json").write_text("{}")
+    """A data set of one group a split, of 8 views of 1 px, without boxes."""
+    pixel = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "JPEG")
+    for name in ("annotations", "images"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    groups = {"train_labeled": "A_1", "train_unlabeled": "B_1", "val": "C_1"}
+    for split, group in (groups | ({"train_unlabeled_truth": "B_1"} if truth else {})).items():
+        names = [f"{group}_crop_{view}.jpg" for view in range(1, 9)]
+        images = [
+            {"id": i, "file_name": name, "width": 1, "height": 1, "base_img_id": group} for i, name in enumerate(names)
+        ]
+        content = {"images": images, "annotations": [], "categories": []}
+        (folder / "annotations" / f"{split}.json").write_text(json.dumps(content))
+        for name in names:
+            (folder / "images" / name).write_bytes(pixel.getvalue())
     description = {
         "name": folder.name,
         "fingerprint": fingerprint,

@@ -92,6 +92,48 @@ def test_labels_that_nobody_knows_are_not_dealt_out_anew(laboratory: Laboratory,
     assert [call["split"] for call in laboratory.calls] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("annotations/val.json", "val.json does not exist"),
+        ("annotations/train_labeled.json", "train_labeled.json does not exist"),
+        ("images/B_1_crop_3.jpg", "file B_1_crop_3.jpg does not exist"),  # of the unlabelled groups
+    ],
+)
+def test_a_study_on_data_that_training_would_refuse_is_not_begun(
+    lost: str, told: str, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    make_data(own, "own-1")
+    moved = (own / lost).rename(tmp_path / "moved")
+    options = ("--factors", "focal", "--seeds", "2", "--data", str(own))
+    result = laboratory.run(*options)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not laboratory.root.exists()
+    moved.rename(own / lost)
+    assert laboratory.run(*options).exit_code == 0
+    (own / lost).rename(tmp_path / "moved")  # nor continued, and the sentence is about the file
+    result = laboratory.run(*options)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_a_study_is_refused_with_the_sentence_that_training_has(
+    laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "experiments.train")  # the real one
+    from experiments.train import train_run
+
+    (laboratory.data / "images" / "C_1_crop_2.jpg").write_bytes(b"half an image")
+    with pytest.raises(UserError) as refused:
+        train_run(config="cpu", study="s", data=laboratory.data, runs_root=laboratory.root, progress=False)
+    result = laboratory.run("--factors", "focal", "--data", str(laboratory.data))
+    assert result.stderr == f"Error: {refused.value}\n"
+    assert not laboratory.root.exists()
+
+
 def test_a_complete_study_reports_again_without_importing_training(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
