@@ -1,6 +1,22 @@
-"""Where results are printed."""
+"""Where results are printed, and users' mistakes."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+
+from experiments.errors import UserError, told
+
+
+@contextmanager
+def mistakes_told() -> Iterator[None]:
+    """Tell a user's mistake in one sentence on standard error, and exit with status 2."""
+    try:
+        yield
+    except (UserError, OSError) as error:
+        print(f"Error: {told(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def result_console() -> Console:

@@ -24,6 +24,8 @@ from rich.console import Console
 
 from experiments.benchmarks.children import on_gpu
 from experiments.benchmarks.figures import Findings, print_findings
+from experiments.console import mistakes_told
+from experiments.errors import UserError
 from experiments.paths import REPOSITORY
 from experiments.prepare import prepared_data
 
@@ -77,6 +79,7 @@ def train_round(*, scale: str, workers: int, seeds: int, configs: Path, data: Pa
         runs: an empty folder of runs.
 
     Raises:
+        UserError: the command refused, the data say.
         RuntimeError: the command failed; with what it said last.
     """
     command = [
@@ -88,6 +91,8 @@ def train_round(*, scale: str, workers: int, seeds: int, configs: Path, data: Pa
     started = time.perf_counter()
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     wall = time.perf_counter() - started
+    if done.returncode == 2:
+        raise UserError(done.stderr.strip().removeprefix("Error: "))
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
     records = [json.loads(path.read_text()) for path in sorted((runs / "arms").glob("*/record.json"))]
@@ -147,9 +152,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="data set folder; default the scale's own")
     options = parser.parse_args()
     workers = [int(count) for count in options.workers.split(",")]
-    findings = compare(
-        scale=options.scale, workers=workers, iterations=options.iterations, each=options.each, data=options.data
-    )
+    with mistakes_told():
+        findings = compare(
+            scale=options.scale, workers=workers, iterations=options.iterations, each=options.each, data=options.data
+        )
     print_findings(findings, Console(width=130))
 
 

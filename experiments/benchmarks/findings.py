@@ -18,19 +18,36 @@ from rich.table import Table
 
 from experiments.checks import build
 from experiments.config import import_components, load_config
+from experiments.console import mistakes_told
 from experiments.doctor.anchor_checks import coverages
 from experiments.doctor.anchors import Coverage
 from experiments.doctor.case import prepare
+from experiments.errors import UserError
+from experiments.fitting import fit_to_data
 from experiments.prepare import prepared_data
+from experiments.runs import read_dataset
 
 SCORES = (0.9, 0.7, 0.55)  # of the boxes that a stand-in for the teacher gives in each view
 THRESHOLDS = (0.1, 0.3, 0.5, 0.6, 0.8)
 
 
 def anchors(scale: str, data: Path) -> list[Coverage]:
-    """Coverage of the labelled boxes by the plan's ratios: off, off as width / height, on, on as width / height."""
-    case, _ = prepare(scale, {}, data=data, seed=0, split=0)
+    """Coverage of the labelled boxes by the plan's ratios: off, off as width / height, on, on as width / height.
+
+    Raises:
+        UserError: the data are faulty.
+    """
+    case, faults = prepare(scale, {}, data=data, seed=0, split=0)
+    if case.groups is None:
+        raise UserError(faults[0].says)
     return coverages(case)[:4]
+
+
+def fitted(scale: str, data: Path, delta: Mapping[str, Any] | None = None) -> Any:
+    """The scale's config with its changes, for the classes and views of the data."""
+    settings = load_config(scale, delta)
+    fit_to_data(settings, read_dataset(data), data)
+    return settings
 
 
 def teacher_left(model: Any, momentum: float) -> float:
@@ -101,22 +118,22 @@ def token_variances(model: Any, views: Any) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def losses_at(scale: str, batch: Any, name: str, thresholds: Sequence[float] = THRESHOLDS) -> dict[float, float]:
+def losses_at(
+    scale: str, data: Path, batch: Any, name: str, thresholds: Sequence[float] = THRESHOLDS
+) -> dict[float, float]:
     """The unsupervised loss of ``name``'s branch at each of its thresholds, all else alike; the initial one is the plan's 0.5."""
     import torch
     from mmengine.structures import InstanceData
 
     def predict(x: Any, proposals: Any, samples: list[Any], rescale: bool = False) -> list[Any]:
         boxes = torch.tensor([[4.0 + 8 * i, 10.0 + i, 14.0 + 8 * i, 30.0 + i] for i in range(len(SCORES))])
-        return [
-            InstanceData(bboxes=boxes.clone(), scores=torch.tensor(SCORES), labels=torch.arange(len(SCORES)))
-            for _ in samples
-        ]
+        labels = torch.arange(len(SCORES)) % model.student.roi_head.bbox_head.num_classes
+        return [InstanceData(bboxes=boxes.clone(), scores=torch.tensor(SCORES), labels=labels) for _ in samples]
 
     losses = {}
     for threshold in thresholds:
         torch.manual_seed(0)
-        model = build(load_config(scale, {f"model.semi_train_cfg.{name}": threshold}))[0].train()
+        model = build(fitted(scale, data, {f"model.semi_train_cfg.{name}": threshold}))[0].train()
         model.teacher.load_state_dict(model.student.state_dict())
         model.teacher.roi_head.predict = predict
         model.compute_uncertainty_with_aug = lambda x, samples: [torch.zeros(len(s.gt_instances)) for s in samples]
@@ -129,7 +146,7 @@ def losses_at(scale: str, batch: Any, name: str, thresholds: Sequence[float] = T
 
 def read_batch(scale: str, data: Path) -> Any:
     """A function from a model to its preprocessed batch: one labelled group and one unlabelled one, always the same."""
-    settings = load_config(scale)
+    settings = fitted(scale, data)
     import_components(settings)
     import numpy as np
     from mmdet.registry import DATASETS
@@ -138,7 +155,6 @@ def read_batch(scale: str, data: Path) -> Any:
     from experiments.data.dataset import multi_view_collate
 
     init_default_scope("mmdet")
-    settings.train_dataloader.dataset.data_root = str(data)
     dataset = DATASETS.build(settings.train_dataloader.dataset)
     labelled = len(dataset.datasets[0])
 
@@ -160,9 +176,17 @@ def main() -> None:
     parser.add_argument("--scale", default="cpu", help="scale of the model")
     parser.add_argument("--data", type=Path, help="data set folder; default the scale's own")
     options = parser.parse_args()
-    console = Console(width=120, highlight=False)
-    data = prepared_data(options.scale, options.data)
-    covered = anchors(options.scale, data)
+    with mistakes_told():
+        report(options.scale, prepared_data(options.scale, options.data), Console(width=120, highlight=False))
+
+
+def report(scale: str, data: Path, console: Console) -> None:
+    """Print the six findings' figures; the third is of the scale's own number of classes, all else of the data's.
+
+    Raises:
+        UserError: there is no such scale, or the data are faulty.
+    """
+    covered = anchors(scale, data)
     table = Table("ratios (mmdet: height / width)", "all", *covered[0].of_class, box=SIMPLE_HEAD)
     for entry in covered:
         cells = (entry.overall, *entry.of_class.values())
@@ -171,23 +195,23 @@ def main() -> None:
     import torch
 
     torch.manual_seed(0)
-    model = build(load_config(options.scale))[0]
+    model = build(fitted(scale, data))[0]
     model.teacher.load_state_dict(model.student.state_dict())
     left = {momentum: teacher_left(model, momentum) for momentum in (0.001, 0.999)}
     for momentum, share in left.items():
         console.print(f"2. momentum {momentum}: one update leaves {share:.1%} of the way from teacher to student")
     for loss in ("SigmoidFocalLoss", "FocalLoss"):
-        boxes, background = background_boxes(options.scale, loss)
+        boxes, background = background_boxes(scale, loss)
         console.print(f"3. {loss}, all logits -4: {boxes} boxes above score 0.05, background score {background:.3f}")
     fusion, everything = fusion_parameters(model)
     console.print(f"4. MVViT holds {fusion:,} of the student's {everything:,} values ({fusion / everything:.0%})")
-    batch = read_batch(options.scale, data)
+    batch = read_batch(scale, data)
     built, alike = token_variances(model, batch(model)[0]["sup"][: model.student.backbone.mvvit.num_views])
     console.print(
         f"5. variance between pooled tokens, of cells' 1: {built:.3f} as built, {alike:.1e} with equal queries"
     )
     for name in ("cls_pseudo_thr", "rpn_pseudo_thr"):
-        told = ", ".join(f"{key:g}: {value:.6f}" for key, value in losses_at(options.scale, batch, name).items())
+        told = ", ".join(f"{key:g}: {value:.6f}" for key, value in losses_at(scale, data, batch, name).items())
         console.print(f"6. loss at {name} behind an initial threshold of 0.5: {told}", soft_wrap=True)
 
 

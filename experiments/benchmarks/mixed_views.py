@@ -19,6 +19,7 @@ from rich.table import Table
 from scipy.stats import t  # type: ignore[import-untyped]
 
 from experiments.config import load_config
+from experiments.console import mistakes_told
 from experiments.data.synthesis import make_dataset
 from experiments.evaluate import score_weights
 from experiments.fitting import fit_to_data
@@ -105,7 +106,8 @@ def main() -> None:
     parser.add_argument("--further", type=int, default=1, help="how many data sets of other bits to score on too")
     parser.add_argument("--retrain", action="store_true", help="train the control too")
     options = parser.parse_args()
-    found = measure(seeds=options.seeds, further=options.further, retrain=options.retrain)
+    with mistakes_told():
+        found = measure(seeds=options.seeds, further=options.further, retrain=options.retrain)
     path = runs_root() / STUDY / "table.csv"
     found.to_csv(path, index=False, lineterminator="\n")
     cases = list(dict.fromkeys(found["case"]))

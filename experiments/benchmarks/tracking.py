@@ -21,6 +21,7 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.table import Table
 
+from experiments.console import mistakes_told
 from experiments.prepare import prepared_data
 
 CASES = {"none": (), "jsonl": ("jsonl",), "wandb,jsonl": ("wandb", "jsonl")}
@@ -108,7 +109,8 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.interval, options.repetitions) < 1 or options.iterations < 2 * options.interval:
         parser.error("give at least one repetition, and iterations for two intervals, of which the first warms up")
-    seconds, calls = measure(**vars(options))
+    with mistakes_told():
+        seconds, calls = measure(**vars(options))
     console = Console(width=110)
     base = median(seconds["none"])
     table = Table(

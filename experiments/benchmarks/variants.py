@@ -18,6 +18,7 @@ from rich.console import Console
 from experiments.benchmarks.children import Sample, sample
 from experiments.benchmarks.figures import Figure, Findings, print_findings, quotient
 from experiments.benchmarks.step import build, make_batch, trainer
+from experiments.console import mistakes_told
 
 AS_IT_IS = "as it is"
 
@@ -130,10 +131,11 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print what takes the time of a step as it is")
     parser.add_argument("--rows", type=int, default=25, help="of the profile")
     options = parser.parse_args()
-    if options.profile:
-        profile(scale=options.scale, steps=options.rounds, rows=options.rows)
-    else:
-        print_findings(compare(scale=options.scale, rounds=options.rounds), Console(width=130))
+    with mistakes_told():
+        if options.profile:
+            profile(scale=options.scale, steps=options.rounds, rows=options.rows)
+        else:
+            print_findings(compare(scale=options.scale, rounds=options.rounds), Console(width=130))
 
 
 if __name__ == "__main__":

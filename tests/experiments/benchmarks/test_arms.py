@@ -1,11 +1,13 @@
 """Arms per hour and what each costs, by hand; and the shortened scale."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks.arms import Round, write_config
+from experiments.benchmarks.arms import Round, train_round, write_config
 from experiments.config import load_config
+from experiments.errors import UserError
 from experiments.runs import config_digest
 
 
@@ -23,3 +25,12 @@ def test_a_scale_is_shortened_in_its_budget_alone(tmp_path: Path) -> None:
     assert short.model == own.model
     assert short.train_dataloader == own.train_dataloader
     assert config_digest(tmp_path / "tiny.py")
+
+
+def test_data_that_a_study_refuses_are_a_users_mistake(tmp_path: Path, tiny_data: Path) -> None:
+    data = Path(shutil.copytree(tiny_data, tmp_path / "data"))
+    (data / "annotations" / "val.json").unlink()
+    write_config(tmp_path, scale="tiny", iterations=3)
+    with pytest.raises(UserError, match=rf"^{data}/annotations/val\.json does not exist: [^\n]*$"):
+        train_round(scale="tiny", workers=1, seeds=1, configs=tmp_path, data=data, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

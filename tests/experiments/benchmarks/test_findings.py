@@ -1,10 +1,14 @@
 """The figures of docs/explanation/findings.md, at scale tiny: each shows the fault that it is about."""
 
+import json
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from experiments.benchmarks import findings
 
@@ -44,5 +48,48 @@ def test_equal_queries_pool_equal_tokens(build_model: Callable[..., Any], tiny_d
 
 @pytest.mark.parametrize("name", ["cls_pseudo_thr", "rpn_pseudo_thr"])
 def test_a_threshold_acts_above_the_initial_one_alone(name: str, tiny_data: Path) -> None:
-    losses = findings.losses_at("tiny", findings.read_batch("tiny", tiny_data), name, (0.1, 0.5, 0.6))
+    losses = findings.losses_at("tiny", tiny_data, findings.read_batch("tiny", tiny_data), name, (0.1, 0.5, 0.6))
     assert losses[0.1] == losses[0.5] != losses[0.6]
+
+
+@pytest.fixture
+def own_data(tiny_data: Path, tmp_path: Path) -> Path:
+    """The tiny set as one of two classes, stain and dent, in groups of two views."""
+    folder = Path(shutil.copytree(tiny_data, tmp_path / "own"))
+    for path in (folder / "annotations").glob("*.json"):
+        content = json.loads(path.read_text())
+        images = [image for image in content["images"] if image["file_name"].endswith(("_crop_1.jpg", "_crop_2.jpg"))]
+        ids = {image["id"] for image in images}
+        boxes = [
+            {**box, "category_id": 1 + box["category_id"] % 2}
+            for box in content["annotations"]
+            if box["image_id"] in ids
+        ]
+        categories = [{"id": 1, "name": "stain"}, {"id": 2, "name": "dent"}]
+        path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+    description = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**description, "classes": ["stain", "dent"], "views": 2}))
+    return folder
+
+
+def test_all_six_are_told_of_own_classes_and_views(own_data: Path) -> None:
+    console = Console(record=True, width=120)
+    findings.report("tiny", own_data, console)
+    text = console.export_text()
+    assert "stain" in text and "Broken" not in text
+    assert [line[0] for line in text.splitlines() if line[:2] in [f"{i}." for i in range(1, 7)]] == list("122334566")
+
+
+@pytest.mark.parametrize("missing", ["", "annotations/val.json"])
+def test_data_that_cannot_be_used_are_one_sentence(
+    missing: str, own_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = own_data / missing
+    gone.rename(own_data.parent / "gone")
+    monkeypatch.setattr(sys, "argv", ["findings", "--scale", "tiny", "--data", str(own_data)])
+    with pytest.raises(SystemExit) as left:
+        findings.main()
+    assert left.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Error: ") and str(gone) in told
+    assert len(told.splitlines()) == 1

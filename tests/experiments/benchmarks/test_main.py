@@ -49,3 +49,16 @@ def test_an_unknown_part_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         bench.main()
     assert ended.value.code == 2
     assert "there is no part speed: give some of fusion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["findings", "tracking", "arms"])
+def test_a_data_folder_that_is_none_is_one_sentence(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [part, "--scale", "tiny", "--data", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"experiments.benchmarks.{part}").main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"Error: There is no folder {tmp_path / 'none'}: name that of a data set with --data (make: DATA=).\n"
+    )
