@@ -63,7 +63,7 @@ def begin(request: Request) -> tuple[Study, Ledger]:
 
 
 def _check_trainable(request: Request, data: Path, description: Mapping[str, Any]) -> None:
-    """Refuse data that training would refuse: once mended they have another fingerprint, and the study could not go on with them."""
+    """Refuse data that training would refuse: once mended they are another data set, with which the study could not go on."""
     settings = load_config(request.scale)
     fit_to_data(settings, description, data)
     # A split that is dealt out anew reads all that the shipped one does, and the hidden boxes.

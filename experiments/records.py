@@ -250,12 +250,19 @@ def read_record(folder: Path) -> Record:
         return Record.model_validate_json(read_file(path))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: this folder holds no run; name a run folder.") from None
-    except (ValidationError, ValueError, OSError) as error:
-        first = str(error).splitlines()[:3]
+    except (ValueError, OSError) as error:
         raise UserError(
-            f"{path} is not a readable record ({' '.join(first)}); delete it and give the same command: the "
+            f"{path} is not a readable record ({_fault(error)}); delete it and give the same command: the "
             "record is taken from the study's ledger, or the run trained again where that has none."
         ) from None
+
+
+def _fault(error: ValueError | OSError) -> str:
+    """The first fault in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
 
 
 def _finite(value: Any) -> Any:

@@ -17,7 +17,7 @@ from experiments.data.prose import CLASS_LOOKS, DIFFICULTY, NOT, SYNTHETIC
 from experiments.data.sheets import contact_sheet, write_picture
 from experiments.data.splits import specimen_of
 from experiments.data.statistics import REFERENCE
-from experiments.data.survey import LABELLED, UNLABELLED, Survey, class_cells, read_splits, read_survey
+from experiments.data.survey import LABELLED, UNLABELLED, Survey, class_cells, read_splits, read_survey, split_cells
 from experiments.runs import read_dataset
 
 _PICTURES = "card"
@@ -79,7 +79,7 @@ def _text(
         "## How it was made",
         _origin(description),
         "## What it holds",
-        _table(_SPLIT_HEAD, _split_lines(survey)),
+        _table(_SPLIT_HEAD, split_cells(survey)),
         f"Views per group: {survey.views}. Classes: {classes}.",
         "## Boxes",
         "Training groups, labelled and unlabelled where their boxes are known. Aspect is width / height.",
@@ -137,16 +137,6 @@ _FILES = """\
     annotations/train_unlabeled.json   no boxes; where they are known, train_unlabeled_truth.json has them, for
                                        dealing labels out anew and for judging pseudo-labels
     dataset.json                       classes, views, image size, splits"""
-
-
-def _split_lines(survey: Survey) -> list[tuple[str, ...]]:
-    return [
-        (
-            name, str(split.groups), str(split.images), str(split.boxes.boxes),
-            f"{split.boxes.boxes_per_view:.2f}", str(split.boxes.most_per_view),
-        )
-        for name, split in survey.splits.items()
-    ]  # fmt: skip
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,7 +17,7 @@ from experiments.data.problems import Problem
 from experiments.data.shortages import box_warnings, class_warnings
 from experiments.errors import UserError
 from experiments.goals import TARGETS_NAME, read_goals
-from experiments.runs import DATASET_NAME
+from experiments.runs import DATASET_NAME, read_dataset
 
 NEEDED = ("train_labeled", "train_unlabeled", "val")
 OPTIONAL = ("train_unlabeled_truth", "test")
@@ -27,8 +27,9 @@ def check_dataset(folder: Path, *, progress: bool = True) -> list[Problem]:
     """Find all problems of a data set folder; files are named relative to it.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or nothing of a data set in it.
     """
+    _check_begun(folder)
     description, problems = read_description(folder)
     found = _read_parts(folder, description.get("classes"))
     problems += [problem for part in found.values() for problem in part.problems]
@@ -45,6 +46,13 @@ def check_dataset(folder: Path, *, progress: bool = True) -> list[Problem]:
         problems += size_warnings(found.values(), description["image_size"])
     problems += unlisted_warnings(folder / "images", found.values())
     return [replace(problem, file=problem.file.relative_to(folder)) for problem in problems]
+
+
+def _check_begun(folder: Path) -> None:
+    """Refuse a folder that has nothing of a data set, an export say, instead of listing all that it lacks."""
+    parts = (folder / "annotations" / f"{name}.json" for name in NEEDED + OPTIONAL)
+    if folder.is_dir() and not any(path.exists() for path in (folder / DATASET_NAME, *parts)):
+        read_dataset(folder)
 
 
 def _target_problems(folder: Path, classes: Sequence[str]) -> list[Problem]:
@@ -65,8 +73,9 @@ def clip_boxes(folder: Path) -> list[str]:
         What was done, or why not, one sentence for each file with such boxes, and for each that cannot be read.
 
     Raises:
-        UserError: there is no such folder, or a file cannot be written.
+        UserError: there is no such folder or nothing of a data set in it, or a file cannot be written.
     """
+    _check_begun(folder)
     parts = _read_parts(folder, read_description(folder)[0].get("classes"))
     return [told for part in parts.values() if (told := _clip_file(part))]
 

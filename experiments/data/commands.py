@@ -95,6 +95,7 @@ def import_(
     write_card(folder)
     for note in description.get("notes", ()):
         _tell(f"Note: {note}")
+    _tell(f"Classes: {', '.join(description['classes'])}.")
     _describe(folder, description)
     if labelled < 1 and unlabelled is None:
         shown, hidden = (description["splits"][split]["groups"] for split in (LABELLED, UNLABELLED))

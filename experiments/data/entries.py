@@ -45,7 +45,11 @@ def load_coco(file: Path) -> dict[str, Any] | Problem:
     try:
         content = json.loads(read_file(file))
     except FileNotFoundError:
-        return Problem(file, "", "does not exist: name a data set folder that has it, or make one (make data).")
+        return Problem(
+            file,
+            "",
+            "does not exist: restore it, name a data set folder that has it, or make or import the data set again.",
+        )
     except (ValueError, OSError, RecursionError) as error:
         return Problem(file, "", f"cannot be read as JSON ({error}): export it again.")
     for key in _FIELDS:

@@ -69,7 +69,7 @@ def import_dataset(
     shares = _shares(labelled=labelled, val=val, test=test)
     parts, hidden = _split(shots, found.classes, shares, seed=seed)
     image_size, other = _commonest_size([shot for side in shots for shot in side])
-    notes = [*found.notes, *notes, *_split_notes(parts, hidden, found.classes, shares)]
+    notes = [*found.notes, *_like_names(found.classes), *notes, *_split_notes(parts, hidden, found.classes, shares)]
     if specimen_by is None:
         notes.append(
             "Every group counts as a specimen of its own (no --specimen-by): shots of one specimen may be on both sides of a "
@@ -181,6 +181,20 @@ def _split_notes(
             if name not in found and part != UNLABELLED:
                 result = "it cannot be learned" if part == LABELLED else "its score there is unknown"
                 notes.append(f"Class {name!r} has no boxes in {part}: {result}.")
+    return notes
+
+
+def _like_names(classes: Sequence[str]) -> list[str]:
+    """Classes that may be meant to be one; names come without surrounding blanks."""
+    first: dict[str, str] = {}
+    notes = []
+    for name in classes:
+        other = first.setdefault(name.casefold(), name)
+        if other != name:
+            notes.append(
+                f"Classes {other!r} and {name!r} differ in case alone, and count as two: if they are one, "
+                "give them one name in the export, and import it again."
+            )
     return notes
 
 

@@ -1,6 +1,7 @@
 """The statistics of a data set folder, split by split: read, shown as tables, or as plain JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,11 +19,11 @@ LABELLED, UNLABELLED = "train_labeled", "train_unlabeled"
 
 @dataclass(frozen=True)
 class SplitSurvey:
-    """One split: its groups, images and boxes."""
+    """One split: its groups, images and boxes; ``None`` where its boxes are not known."""
 
     groups: int
     images: int
-    boxes: BoxStatistics
+    boxes: BoxStatistics | None
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Survey:
     """What a data set holds.
 
     Attributes:
-        splits: by name of the annotation file; the unlabelled split is measured by its truth, and left out where it has none.
+        splits: by name of the annotation file; the unlabelled split is measured by its truth, and left out where it is empty.
         training: boxes of all training groups whose boxes are known.
         comparison: ``training`` beside the plan's figures; empty for other classes than the plan's.
     """
@@ -54,18 +55,24 @@ def read_survey(folder: Path) -> Survey:
     classes = tuple(description["classes"])
     groups = read_splits(folder)
     training = measure([group for split in (LABELLED, UNLABELLED) for group in groups.get(split, [])], classes)
+    splits = {split: _survey(own, measure(own, classes)) for split, own in groups.items()}
+    shown = folder / "annotations" / f"{UNLABELLED}.json"
+    if not (folder / TRUTH_NAME).is_file() and shown.is_file() and _lists_images(shown):
+        own = read_groups(shown, images=folder / "images", classes=classes, views=description["views"])
+        splits = {LABELLED: splits.pop(LABELLED), UNLABELLED: _survey(own, None), **splits}
     return Survey(
         name=description["name"],
         fingerprint=description["fingerprint"],
         classes=classes,
         views=description["views"],
-        splits={
-            split: SplitSurvey(len(own), sum(len(group.views) for group in own), measure(own, classes))
-            for split, own in groups.items()
-        },
+        splits=splits,
         training=training,
         comparison=tuple(compare(training)) if set(classes) == set(CLASSES) else (),
     )
+
+
+def _survey(groups: Sequence[Group], boxes: BoxStatistics | None) -> SplitSurvey:
+    return SplitSurvey(len(groups), sum(len(group.views) for group in groups), boxes)
 
 
 def read_splits(folder: Path) -> dict[str, list[Group]]:
@@ -105,12 +112,19 @@ def _splits_table(survey: Survey) -> Table:
     table = Table("Split", title="Splits", title_justify="left")
     for column in ("groups", "images", "boxes", "boxes per view", "at most"):
         table.add_column(column, justify="right")
-    for name, split in survey.splits.items():
-        boxes = split.boxes
-        table.add_row(
-            name, str(split.groups), str(split.images), str(boxes.boxes), f"{boxes.boxes_per_view:.2f}", str(boxes.most_per_view)
-        )  # fmt: skip
+    for cells in split_cells(survey):
+        table.add_row(*cells)
     return table
+
+
+def split_cells(survey: Survey) -> list[tuple[str, ...]]:
+    """Per split as a reader wants it: name, groups, images, boxes, boxes per view, most in a view; ``-`` for what is not known."""
+    rows = []
+    for name, split in survey.splits.items():
+        own = split.boxes
+        told = ["-"] * 3 if own is None else [str(own.boxes), f"{own.boxes_per_view:.2f}", str(own.most_per_view)]
+        rows.append((name, str(split.groups), str(split.images), *told))
+    return rows
 
 
 def _classes_table(survey: Survey) -> Table:

@@ -132,5 +132,18 @@ def test_a_truncated_record_is_named(tmp_path: Path) -> None:
     write_record(record(), tmp_path)
     path = tmp_path / "record.json"
     path.write_text(path.read_text()[:50])
-    with pytest.raises(UserError, match=r"record\.json is not a readable record"):
+    with pytest.raises(
+        UserError, match=r"record\.json is not a readable record \(Invalid JSON: [^\n]*\); delete it"
+    ) as refused:
         read_record(tmp_path)
+    assert "http" not in str(refused.value)
+
+
+def test_the_first_fault_of_a_damaged_record_is_told_by_its_place(tmp_path: Path) -> None:
+    path = write_record(record(), tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seed": "two", "split": "three"}))
+    with pytest.raises(
+        UserError, match=r"not a readable record \(seed: Input should be a valid integer[^\n]*\); delete it"
+    ) as refused:
+        read_record(tmp_path)
+    assert "http" not in str(refused.value) and "split" not in str(refused.value)

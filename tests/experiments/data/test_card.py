@@ -25,7 +25,8 @@ def test_the_card_tells_origin_figures_and_limits(folder: Path) -> None:
     assert "python -m experiments data make --preset tiny --seed 0" in text
     assert before["version"] in text and before["fingerprint"] in text
     survey = read_survey(folder)
-    assert f"| val | 2 | 16 | {survey.splits['val'].boxes.boxes} |" in text
+    val = survey.splits["val"].boxes
+    assert val is not None and f"| val | 2 | 16 | {val.boxes} |" in text
     assert text.count("| **off** |") == sum(not row.ok for row in survey.comparison)
     for heading in (
         "How it was made",

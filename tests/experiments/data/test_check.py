@@ -414,3 +414,19 @@ def test_a_folder_of_images_that_is_a_link_in_a_circle_holds_none(data: Path) ->
     shutil.rmtree(data / "images")
     (data / "images").symlink_to(data / "images")
     assert any("does not exist in" in line for line in told(data))
+
+
+def test_an_export_is_no_data_set_and_that_is_told_once(coco_source: Path) -> None:
+    for how in (check_dataset, clip_boxes):
+        with pytest.raises(
+            UserError, match=rf"^{coco_source} holds no data set \(dataset\.json is missing\): if it is an export"
+        ):
+            how(coco_source)
+
+
+def test_a_file_that_is_gone_can_be_restored_or_imported_again(data: Path) -> None:
+    (data / VAL).unlink()
+    assert (
+        "error annotations/val.json does not exist: restore it, name a data set folder that has it, or make or import the data "
+        "set again." in told(data)
+    )

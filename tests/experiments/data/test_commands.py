@@ -37,6 +37,19 @@ def test_own_data_of_each_layout_are_imported_and_train(
     assert record.data.classes == json.loads((out / "dataset.json").read_text())["classes"]
 
 
+def test_classes_are_listed_and_names_that_differ_in_case_alone_are_told(coco_source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    assert "Classes: Rust, Chipped." in call("import", str(coco_source), "--out", str(out), *BY).splitlines()
+    file = coco_source / "valid" / "_annotations.coco.json"
+    file.write_text(file.read_text().replace("Rust", "rust").replace("Chipped", " Chipped "))
+    lines = call("import", str(coco_source), "--out", str(tmp_path / "other"), *BY).splitlines()
+    assert "Classes: Rust, Chipped, rust." in lines
+    assert [line for line in lines if "differ" in line] == [
+        "Note: Classes 'Rust' and 'rust' differ in case alone, and count as two: if they are one, give them one name in the "
+        "export, and import it again."
+    ]
+
+
 def test_hard_classes_that_are_guessed_are_told(coco_source: Path, tmp_path: Path) -> None:
     for path in coco_source.rglob("*.json"):
         path.write_text(path.read_text().replace("Chipped", "Dent"))

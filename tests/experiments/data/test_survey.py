@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from experiments.data.survey import read_survey, show_survey, survey_json
+from experiments.data.card import write_card
+from experiments.data.survey import SplitSurvey, read_survey, show_survey, survey_json
 from experiments.errors import UserError
 from experiments.runs import read_dataset
 
@@ -41,7 +43,9 @@ def own_data(tmp_path: Path) -> Path:
 def test_every_split_of_the_synthetic_set_is_measured(tiny_data: Path) -> None:
     survey = read_survey(tiny_data)
     description = read_dataset(tiny_data)
-    found = {name: (own.groups, own.images, own.boxes.boxes) for name, own in survey.splits.items()}
+    found = {
+        name: (own.groups, own.images, own.boxes.boxes) for name, own in survey.splits.items() if own.boxes is not None
+    }
     assert found == {name: (own["groups"], own["images"], own["boxes"]) for name, own in description["splits"].items()}
     assert survey.training.boxes == found["train_labeled"][2] + found["train_unlabeled"][2]
     assert survey.fingerprint == description["fingerprint"]
@@ -56,6 +60,22 @@ def test_own_classes_are_told_by_name_without_a_reference(own_data: Path) -> Non
     assert survey.training.areas == pytest.approx({"crack <b>": 0.1})  # 80 of 800 px
     assert survey.training.aspects["crack <b>"].median == pytest.approx(1.25)
     assert survey.training.boxes_per_view == 0.5
+
+
+def test_unlabelled_groups_whose_boxes_are_not_known_are_counted(tiny_data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_data, tmp_path / "copy"))
+    (folder / "annotations" / "train_unlabeled_truth.json").unlink()
+    survey = read_survey(folder)
+    assert list(survey.splits) == ["train_labeled", "train_unlabeled", "val", "test"]
+    known = survey.splits["train_labeled"].boxes
+    assert survey.splits["train_unlabeled"] == SplitSurvey(4, 32, None)
+    assert survey.training == known
+    assert json.loads(survey_json(survey))["splits"]["train_unlabeled"]["boxes"] is None
+    console = Console(record=True, width=120, file=io.StringIO())
+    show_survey(survey, console)
+    row = next(line for line in console.export_text().splitlines() if "train_unlabeled" in line)
+    assert re.findall(r"[\w-]+", row) == ["train_unlabeled", "4", "32", "-", "-", "-"]
+    assert "| train_unlabeled | 4 | 32 | - | - | - |" in write_card(folder).read_text()
 
 
 def test_tables_mark_what_is_off(tiny_data: Path, own_data: Path) -> None:
@@ -77,9 +97,9 @@ def test_json_holds_the_same_figures(tiny_data: Path) -> None:
     survey = read_survey(tiny_data)
     plain = json.loads(survey_json(survey))
     assert plain["training"]["shares"] == survey.training.shares
-    assert plain["splits"]["val"]["boxes"]["aspects"]["Broken"]["median"] == pytest.approx(
-        survey.splits["val"].boxes.aspects["Broken"].median
-    )
+    val = survey.splits["val"].boxes
+    assert val is not None
+    assert plain["splits"]["val"]["boxes"]["aspects"]["Broken"]["median"] == pytest.approx(val.aspects["Broken"].median)
     assert [row["ok"] for row in plain["comparison"]] == [row.ok for row in survey.comparison]
 
 
