@@ -66,20 +66,23 @@ def coverage_findings(case: Case) -> list[Finding]:
     if not sets:
         return []
     configured = sets[0]
-    poor = [name for name, shares in configured.of_class.items() if shares[0] < LEAST_COVERED]
+    poor = _poor(configured)
     if not poor:
         return []
-    best, scales = _proposal(case, sets)
+    best, scales, further = _advice(case, sets)
     changes = []
     if best.ratios != configured.ratios:
         changes.append(f"{ratios_to(best.ratios, _generator(case))} (height / width, {best.title})")
     if scales:
         changes.append(f"model.detector.rpn_head.anchor_generator.scales to {listed(scales)}")
-    left = [name for name in poor if best.of_class[name][0] < LEAST_COVERED]
-    resizes, further = _further(case, left) if left else (False, "")
-    if resizes:  # then other anchors are the best
-        changes = []
-    remedy = "; ".join(part for part in (f"set {' and '.join(changes)}" if changes else "", further) if part)
+    parts = [f"set {' and '.join(changes)}"] if changes else []
+    if best.ratios != configured.ratios and convention_findings(case):  # which tells of other ratios
+        parts = [f'set the ratios of "anchor convention" first and ask again; or, at once, {parts[0]}']
+    if changes and best.overall[1] < configured.overall[1]:
+        parts[0] += (
+            f", though {best.overall[1]:.1%} of all boxes, not {configured.overall[1]:.1%}, then have an anchor above IoU 0.7"
+        )
+    remedy = "; ".join([*parts, further] if further else parts)
     none = configured.overall[0] == 0
     says = (
         "No box of any class has an anchor above IoU 0.5."
@@ -96,21 +99,66 @@ def coverage_findings(case: Case) -> list[Finding]:
     )]  # fmt: skip
 
 
+def shown(case: Case) -> list[Coverage]:
+    """The coverages, and behind them that of the scales which the remedy proposes with one of these sets, where it does."""
+    sets = coverages(case)
+    if not sets or not _poor(sets[0]):
+        return sets
+    best, scales, _ = _advice(case, sets)
+    return [*sets, replace(best, title=f"{best.title}, scales {listed(scales)}")] if scales else sets
+
+
+def _poor(found: Coverage) -> list[str]:
+    """Classes of whose boxes too few have an anchor."""
+    return [name for name, shares in found.of_class.items() if shares[0] < LEAST_COVERED]
+
+
+def _advice(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, ...] | None, str]:
+    """The anchors to set, their scales where those must change, and what else to do for classes that are still poor with them."""
+    best, scales = _proposal(case, sets)
+    left = [name for name in _poor(sets[0]) if best.of_class[name][0] < LEAST_COVERED]
+    resizes, further = _further(case, left) if left else (False, "")
+    if resizes:  # then other anchors are the best
+        best, scales = sets[0], None
+    return best, scales, further
+
+
+def _worth(found: Coverage) -> float:
+    """Shares of the classes, each up to the share that is wanted, summed. A remedy is never to lower it: so advice ends."""
+    return sum(min(shares[0], LEAST_COVERED) for shares in found.of_class.values())
+
+
+def _keeps(found: Coverage, now: Coverage) -> bool:
+    """Whether no class has less than now, but for what it has above the share that is wanted."""
+    return all(shares[0] >= min(now.of_class[name][0], LEAST_COVERED) for name, shares in found.of_class.items())
+
+
 def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, ...] | None]:
     """The anchors that cover most, up to the share that is wanted of each class, and their scales where those must change.
 
-    No class is to lose by it, but for what it has above that share. Of equals it is the configured ones, then the fitted ones;
-    scales change, and grow in number, only where that gains enough.
+    No class is to lose by it, but for what it has above that share; nor are all boxes above IoU 0.7, unless that gains enough.
+    Of equals it is the configured ones, then the fitted ones; scales change, and grow in number, only where that gains enough.
     """
+    tried = _tried(case, sets)
+    dear, free = _most(tried, sets[0], fine=0), _most(tried, sets[0], fine=sets[0].overall[1])
+    return dear if _worth(dear[0]) - _worth(free[0]) >= _GAIN else free
 
-    def worth(found: Coverage) -> float:
-        return sum(min(shares[0], LEAST_COVERED) for shares in found.of_class.values())
 
-    def keeps(found: Coverage) -> bool:
-        now = sets[0].of_class
-        return all(shares[0] >= min(now[name][0], LEAST_COVERED) for name, shares in found.of_class.items())
+def _most(
+    tried: Sequence[tuple[Sequence[Coverage], tuple[float, ...] | None]], now: Coverage, *, fine: float
+) -> tuple[Coverage, tuple[float, ...] | None]:
+    """What covers most of the sets tried, with its scales, of those with at least ``fine`` of all boxes above IoU 0.7."""
+    best, scales = now, None
+    for sets, own in tried:
+        allowed = (one for one in reversed(sets) if _keeps(one, now) and one.overall[1] >= fine)
+        found = max(allowed, key=_worth, default=best)
+        if _worth(found) - _worth(best) >= _GAIN:
+            best, scales = found, own
+    return best, scales
 
-    best, scales = sets[0], None
+
+def _tried(case: Case, sets: list[Coverage]) -> list[tuple[list[Coverage], tuple[float, ...] | None]]:
+    """The sets with the configured scales, ``None``, and with others that reach from the smallest class to the largest."""
     boxes, grid = case.boxes("labelled"), _grid(case)
     sides = [np.percentile(np.sqrt(boxes.areas[boxes.labels == label]), (5, 95)) for label in np.unique(boxes.labels)]
     low, high = (
@@ -118,12 +166,8 @@ def _proposal(case: Case, sets: list[Coverage]) -> tuple[Coverage, tuple[float, 
         max(side[1] for side in sides),
     )  # of the class with the smallest, the largest
     ratios = {one.title: one.ratios for one in sets}
-    for tried in (None, *scale_sets(low, high, grid.strides)):
-        again = sets if tried is None else _covered(case, ratios, replace(grid, scales=tried))
-        found = max((one for one in reversed(again) if keeps(one)), key=worth, default=best)
-        if worth(found) - worth(best) >= _GAIN:
-            best, scales = found, tried
-    return best, scales
+    others = scale_sets(low, high, grid.strides)
+    return [(sets, None), *((_covered(case, ratios, replace(grid, scales=scales)), scales) for scales in others)]
 
 
 def _further(case: Case, left: Sequence[str]) -> tuple[bool, str]:
@@ -147,7 +191,10 @@ def _further(case: Case, left: Sequence[str]) -> tuple[bool, str]:
 
 
 def convention_findings(case: Case) -> list[Finding]:
-    """Ratios that lean the other way than the boxes do, where reading them the other way round covers more boxes."""
+    """Ratios that lean the other way than the boxes do, where reading them the other way round covers more boxes.
+
+    Not where a class would lose anchors that it needs: "anchor coverage" would then ask for the present ones again.
+    """
     sets = coverages(case)
     if not sets:
         return []
@@ -158,7 +205,7 @@ def convention_findings(case: Case) -> list[Finding]:
     leaning = [ratio for ratio in configured.ratios if ratio != 1]
     against = [ratio for ratio in leaning if (ratio < 1) == tall]  # height / width below 1 is a wide anchor
     gain = other.overall[1] - configured.overall[1]
-    if 2 * len(against) <= len(leaning) or gain < _GAIN:
+    if 2 * len(against) <= len(leaning) or gain < _GAIN or not _keeps(other, configured):
         return []
     kinds = ("tall", "wide") if tall else ("wide", "tall")
     return [Finding(

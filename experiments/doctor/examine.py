@@ -40,7 +40,8 @@ class Report:
         findings: the most serious first.
         passed: names of the checks that found nothing.
         skipped: names of those that could not run: data or model are missing.
-        coverage: of the labelled boxes by sets of anchor ratios, the configured first; empty where it is not known.
+        coverage: of the labelled boxes by sets of anchor ratios, the configured first, then the scales that a remedy proposes;
+            empty where it is not known.
     """
 
     findings: tuple[Finding, ...]
@@ -82,5 +83,5 @@ def examine(config: str, delta: Mapping[str, Any], *, data: Path, seed: int = 0,
             passed.append(check.name)
     if case.has("data"):
         with suppress(Exception):  # told by the check
-            coverage = anchor_checks.coverages(case)
+            coverage = anchor_checks.shown(case)
     return Report(tuple(by_level(findings)), tuple(passed), tuple(skipped), tuple(coverage))
