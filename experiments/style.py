@@ -1,6 +1,7 @@
 """How charts look: a colour-blind safe palette and sizes for a README and for print."""
 
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,15 @@ def bar_style(index: int) -> dict[str, Any]:
         "edgecolor": INK,
         "linewidth": 0.6,
     }
+
+
+def add_title(figure: "Figure", *lines: str, fontsize: float = 13) -> None:
+    """Give a figure a title on its left, each line folded where it is wider than the figure, long words too."""
+    for columns in range(max(map(len, lines)), 0, -1):
+        folded = "\n".join(textwrap.fill(line, columns) for line in lines)
+        title = figure.suptitle(folded, x=0.01, ha="left", fontsize=fontsize)
+        if title.get_window_extent().x1 <= 0.99 * figure.bbox.width:
+            return
 
 
 def save_figure(figure: "Figure", folder: Path, name: str) -> list[Path]:

@@ -17,7 +17,7 @@ from experiments.data.groups import Group
 from experiments.data.sheets import Mark, SheetRow, contact_sheet, view_picture, write_picture
 from experiments.doctor.audit import ALL, LEAST_KEPT, Aim, Audit
 from experiments.doctor.matching import ViewBoxes
-from experiments.style import INK, PALETTE, RC, save_figure
+from experiments.style import INK, PALETTE, RC, add_title, save_figure
 
 _COLUMNS = 3
 _PRECISION, _RECALL = PALETTE[1], PALETTE[6]
@@ -67,7 +67,7 @@ def write_chart(audit: Audit, folder: Path, *, of: str) -> list[Path]:
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for name, ax in zip(names, axes, strict=False):
             plot_curve(audit, name, ax)
-        figure.suptitle(f"Precision and recall of the teacher's boxes at IoU 0.5: {of}", x=0.01, ha="left")
+        add_title(figure, "Precision and recall of the teacher's boxes at IoU 0.5", of)
         for ax in axes[len(names) :]:
             ax.set_axis_off()
         handles, labels = axes[len(names) - 1].get_legend_handles_labels()

@@ -1,5 +1,6 @@
 """Anchor coverage as a chart."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,20 +13,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from experiments.data.marks import class_colours
 from experiments.doctor.anchors import LEVELS, AnchorGrid, Coverage, anchor_sizes
 from experiments.doctor.boxes import Boxes
-from experiments.style import INK, RC, bar_style, save_figure
+from experiments.style import INK, RC, add_title, bar_style, save_figure
 
-_BAR = 0.16
+_BARS = 0.8  # width of the bars of a class, of which 1 is from class to class
 
 
 def plot_coverage(sets: Sequence[Coverage], level: int, ax: Axes) -> None:
     """Bars of the share of boxes with an anchor above ``LEVELS[level]``: for all boxes and each class, one bar per set."""
-    names = list(sets[0].of_class)
+    names, width = list(sets[0].of_class), _BARS / len(sets)
     for place, entry in enumerate(sets):
         shares = [entry.overall[level], *(entry.of_class[name][level] for name in names)]
-        offset = (place - (len(sets) - 1) / 2) * _BAR
-        ax.bar(
-            np.arange(len(shares)) + offset, [100 * share for share in shares], _BAR, label=entry.title, **bar_style(place)
-        )  # fmt: skip
+        offset = (place - (len(sets) - 1) / 2) * width
+        heights, title = [100 * share for share in shares], textwrap.fill(entry.title, 44)
+        ax.bar(np.arange(len(shares)) + offset, heights, width, label=title, **bar_style(place))
     ax.set_xticks(range(len(names) + 1), ["all", *names])
     ax.set_ylim(0, 100)
     ax.set_ylabel(f"boxes with an anchor\nabove IoU {LEVELS[level]:g} (%)")
@@ -59,7 +59,7 @@ def write_coverage_chart(sets: Sequence[Coverage], folder: Path, *, of: str) -> 
         axes = figure.subplots(len(LEVELS), 1, sharex=True, squeeze=False).ravel()
         for level, ax in enumerate(axes):
             plot_coverage(sets, level, ax)
-        axes[0].set_title(f"Best anchor of each labelled box, by set of ratios: {of}", loc="left")
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+        add_title(figure, "Best anchor of each labelled box, by set of ratios", of)
         return save_figure(figure, folder, "anchor_coverage")
