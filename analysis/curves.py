@@ -127,14 +127,17 @@ def kept_curves(study: Study) -> Curves | None:
 
 
 def plot_panel(curves: Curves, panel: Panel, ax: Axes) -> None:
-    """Draw one panel: lines, dotted verticals at milestones, a ring where a gate was passed, a cross where it failed."""
+    """Draw one panel: lines, dotted verticals at milestones, a ring where a gate was passed, a cross where it failed.
+
+    Rings and crosses are drawn over the edges of the axes, so that they are whole.
+    """
     for line in sorted(panel.lines, key=lambda line: (line.colour is not None, not line.dashed)):
         xs, ys = zip(*line.points, strict=True)
         ax.plot(xs, ys, **_stroke(line))
     for milestone in panel.milestones:
         ax.axvline(milestone, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
     for mark in panel.marks:
-        ax.plot([mark.iteration], [mark.height], **_marker(mark.verdict), zorder=6)
+        ax.plot([mark.iteration], [mark.height], **_marker(mark.verdict), zorder=6, clip_on=False)
     ax.set_title(panel.title, loc="left", fontsize=12)
     ax.set_xlabel(curves.xlabel)
     ax.set_ylim(bottom=0)

@@ -38,14 +38,16 @@ def plot_learning(learning: pd.DataFrame, class_name: str, ax: Axes, *, start: f
 
 
 def plot_windows(
-    frame: pd.DataFrame, ax: Axes, *, ylabel: str, hollow: Sequence[str] = (), nested: bool = False, log: bool = False
-) -> None:
+    frame: pd.DataFrame, ax: Axes, *, ylabel: str, hollow: Sequence[str] = (), nested: bool = False, log: bool = False,
+    goal: float | None = None,
+) -> None:  # fmt: skip
     """A line per column over iterations, the first in ink, each with its marker; where there are no values, it is said.
 
     Args:
         hollow: columns that are drawn dashed, without markers.
         nested: each line is thinner than the one before, so that lines which lie on each other are all seen.
         log: a logarithmic axis; otherwise it begins at 0.
+        goal: value of a dashed horizontal line, which the axis holds; ``None`` draws none.
     """
     for place, name in enumerate(frame):
         colour = _COLOURS[place % len(_COLOURS)]
@@ -54,6 +56,8 @@ def plot_windows(
         if name in hollow:
             style = {"linewidth": 1.2, "linestyle": (0, (4, 2))}
         ax.plot(frame.index, frame[name], color=colour, label=str(name), **style)
+    if goal is not None:
+        ax.axhline(goal, color=INK, linewidth=1, linestyle="--")
     ax.set_xlabel("iteration")
     ax.set_ylabel(ylabel)
     if log:

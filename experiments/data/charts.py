@@ -74,6 +74,8 @@ def plot_spreads(
     low, high = min(drawn, default=0.1) / 1.15, max(drawn, default=1) * 1.15
     ax.set_xlim(low, high)
     ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10) if low <= t <= high]
+    if len(ticks) < 2:  # between two of these: at a third and two thirds of the axis, which spans 1.3 at least
+        ticks = [float(f"{tick:.2g}") for tick in np.geomspace(low, high, 4)[1:3]]
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %" if percent else f"{value:g}"))

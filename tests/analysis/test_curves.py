@@ -110,6 +110,7 @@ def test_a_passed_gate_is_a_ring_and_a_failed_one_a_cross(study, add_run):
     plot_panel(chart, chart.panels[0], ax)
     marks = {line.get_marker(): line.get_xydata().tolist() for line in ax.lines if len(line.get_xydata()) == 1}
     assert marks == {"o": [[1.0, 0.1]], "X": [[2.0, 0.2]]}
+    assert not any(line.get_clip_on() for line in ax.lines if len(line.get_xydata()) == 1)  # whole at the edge too
     assert ax.get_ylim()[0] == 0
 
 

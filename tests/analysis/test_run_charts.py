@@ -43,3 +43,10 @@ def test_windows_draw_a_line_per_column(ax):
 def test_a_run_without_windows_says_so_in_place_of_a_curve(ax):
     plot_windows(pd.DataFrame(columns=["loss"], dtype=float), ax, ylabel="loss")
     assert [text.get_text() for text in ax.texts] == ["The run is too short for a curve."]
+
+
+@pytest.mark.parametrize("goal", [3.0, 0.5])
+def test_the_axis_holds_the_goal(ax, goal):
+    plot_windows(pd.DataFrame({"loss": [1.8, 2.2]}, index=[8, 16]), ax, ylabel="%", goal=goal)
+    assert list(ax.lines[-1].get_ydata()) == [goal, goal]
+    assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > max(goal, 2.2)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from experiments.data.charts import box_chart, draw_box_chart
+from experiments.data.charts import box_chart, draw_box_chart, plot_spreads
 from experiments.data.groups import Box, Group, View
 from experiments.data.statistics import REFERENCE
 
@@ -26,3 +28,19 @@ def test_the_plans_figures_stand_beside_its_classes() -> None:
     assert chart.plan_aspects["Chipped"] == (0.39, 0.51, 0.67)
     assert chart.plan_areas["Broken"] == 0.0708
     assert draw_box_chart(chart).shape[1] == 1210
+
+
+@pytest.mark.parametrize("sides", [(17.5, 17.5), (10, 30), (31, 31.2), (0.9, 1.0), (99, 100)])
+def test_an_axis_between_two_decades_has_two_labelled_ticks(sides: tuple[float, float]) -> None:
+    # On views of 100 x 100 px: shares of 3.1 % alone, of 1 to 9 %, ...
+    boxes = tuple(Box((0, 0, side, side), 0) for side in sides)
+    chart = box_chart([Group("a", (View(1, Path("a"), 100, 100, boxes),))], ["dent"], plan=None)
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    plot_spreads(chart, chart.areas, {}, ax, percent=True)
+    low, high = ax.get_xlim()
+    ticks = [float(tick) for tick in ax.xaxis.get_majorticklocs()]
+    assert len(set(ticks)) >= 2 and all(low <= tick <= high for tick in ticks)
+    figure.canvas.draw()
+    assert len({label.get_text() for label in ax.get_xticklabels()}) == len(ticks)
