@@ -45,11 +45,11 @@ def bar_style(index: int) -> dict[str, Any]:
     }
 
 
-def add_title(figure: "Figure", *lines: str, fontsize: float = 13) -> None:
+def add_title(figure: "Figure", *lines: str) -> None:
     """Give a figure a title on its left, each line folded where it is wider than the figure, long words too."""
     for columns in range(max(map(len, lines)), 0, -1):
         folded = "\n".join(textwrap.fill(line, columns) for line in lines)
-        title = figure.suptitle(folded, x=0.01, ha="left", fontsize=fontsize)
+        title = figure.suptitle(folded, x=0.01, ha="left", fontsize=RC["axes.titlesize"])
         if title.get_window_extent().x1 <= 0.99 * figure.bbox.width:
             return
 
