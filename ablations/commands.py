@@ -29,8 +29,8 @@ from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.address import LEDGER_NAME, hidden, is_missing, known_url
-from experiments.console import result_console
-from experiments.errors import UserError, told
+from experiments.console import mistakes_told, result_console, stop_told
+from experiments.errors import UserError
 from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
@@ -43,11 +43,8 @@ class _Commands(TyperGroup):
     """Tells a user's mistake in one sentence on standard error and exits with status 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with mistakes_told():
             return super().invoke(ctx)
-        except (UserError, OSError) as error:
-            typer.echo(f"Error: {told(error)}", err=True)
-            raise typer.Exit(2) from None
 
 
 app = typer.Typer(
@@ -186,7 +183,8 @@ def run(
             "--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root), "--on-fail", on_fail,
             *(["--memory-budget", memory_budget] if memory_budget else []),
         ]  # fmt: skip
-        try:
+        again = f"{request.command} --workers {count}" if count > 1 else request.command
+        with stop_told(f"Stopped; the same command continues where it was: {again}"):
             if count == 1:
                 train_here(ledger, begun, place, gpus=cards, console=console)
             else:
@@ -194,10 +192,6 @@ def run(
                     ledger, begun, place, workers=count, gpus=cards, storage=storage, console=console,
                     command=[sys.executable, "-m", "ablations", "worker", "--parent", str(os.getpid()), *options],
                 )  # fmt: skip
-        except KeyboardInterrupt:
-            again = f"{request.command} --workers {count}" if count > 1 else request.command
-            typer.echo(f"Stopped; the same command continues where it was: {again}", err=True)
-            raise typer.Exit(130) from None
     begun = collect(begun, ledger, request.runs_root, console)
     if "noise" in names_in(design):
         planning.print_noise(request, console)
@@ -232,11 +226,8 @@ def worker(
         console.print(
             f"Nothing left to do: all {len(entries)} jobs of study {study} are over.", markup=False, soft_wrap=True
         )
-    try:
+    with stop_told("Stopped; the job it had waits again."):
         train_here(ledger, begun, place, gpus=cards, console=console, parent=parent)
-    except KeyboardInterrupt:
-        typer.echo("Stopped; the job it had waits again.", err=True)
-        raise typer.Exit(130) from None
 
 
 @app.command("status")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from experiments.console import result_console
-from experiments.errors import UserError, told
+from experiments.console import mistakes_told, result_console, stop_told
 from experiments.paths import runs_root
 
 if TYPE_CHECKING:
@@ -29,15 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of the ta
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Tells a user's mistake in one sentence on standard error and exits with status 2; tells of Ctrl-C, too."""
-    try:
+    """Tells users' mistakes and stops."""
+    with mistakes_told(), stop_told("Stopped; the runs are as they were, and the same command begins anew."):
         yield
-    except (UserError, OSError) as error:
-        typer.echo(f"Error: {told(error)}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("Stopped; the runs are as they were, and the same command begins anew.", err=True)
-        raise typer.Exit(130) from None
 
 
 @app.callback()

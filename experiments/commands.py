@@ -1,6 +1,5 @@
 """``python -m experiments``: train one run, print a config, handle data, look for what would go wrong."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +7,11 @@ import typer
 from rich.console import Console
 
 from experiments.config import load_config, parse_setting, to_json
+from experiments.console import mistakes_told, speaks, stop_told
 from experiments.data import commands as data_commands
 from experiments.doctor.audit_commands import audit
 from experiments.doctor.commands import doctor
-from experiments.errors import Terminated, UserError, told
-from experiments.interrupts import sigterm_as_interrupt
+from experiments.errors import UserError
 from experiments.monitoring.console import MemoryBudget, OnFail, print_checklist
 from experiments.monitoring.memory import parse_budget
 from experiments.paths import runs_root
@@ -67,16 +66,12 @@ def train(
     folder = run_folder(runs_root=runs_root(), study=study, arm=name, seed=seed)
     if resume and not (folder / RECORD_NAME).exists():
         raise UserError(f"{folder} holds no run to continue: leave out --resume to begin one.")
-    try:
-        with sigterm_as_interrupt():
-            record = train_run(
-                config=config, study=study, arm=name, delta=delta, seed=seed, split=split, data=data, runs_root=runs_root(),
-                launcher=launcher, memory_budget_mb=parse_budget(memory_budget) if memory_budget else None, on_fail=on_fail,
-            )  # fmt: skip
-    except KeyboardInterrupt as stop:
-        _tell("Stopped; the same command goes on from the last checkpoint.", style="yellow")
-        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
-    if _speaks():
+    with stop_told("Stopped; the same command goes on from the last checkpoint."):
+        record = train_run(
+            config=config, study=study, arm=name, delta=delta, seed=seed, split=split, data=data, runs_root=runs_root(),
+            launcher=launcher, memory_budget_mb=parse_budget(memory_budget) if memory_budget else None, on_fail=on_fail,
+        )  # fmt: skip
+    if speaks():
         print_checklist(record, console)
     if record.status != "completed":  # each process tells its own failure: the others may only see that it is gone
         console.print(f"{folder} {record.status}: {record.reason}", style="red", markup=False, soft_wrap=True)
@@ -107,21 +102,11 @@ def _percent(value: float | None) -> str:
 
 def _tell(text: str, *, style: str | None = None) -> None:
     """One line, never wrapped or read as markup; several processes that train one run say it once."""
-    if _speaks():
+    if speaks():
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _speaks() -> bool:
-    """Whether this is the only process, or the first of those that torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
-    try:
+    with mistakes_told():
         app()
-    except (UserError, OSError) as error:
-        text = told(error)
-        if _speaks():
-            Console(stderr=True).print(f"Error: {text}", style="red", markup=False, soft_wrap=True)
-        raise SystemExit(2) from None

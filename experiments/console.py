@@ -1,12 +1,25 @@
-"""Where results are printed, and users' mistakes."""
+"""What a command line tells: results, users' mistakes, and that it was stopped."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
-from experiments.errors import UserError, told
+from experiments.errors import Terminated, UserError, told
+from experiments.interrupts import sigterm_as_interrupt
+
+
+def result_console() -> Console:
+    """The terminal; what is no terminal, a file or a pipe, is wide enough for tables not to break names."""
+    console = Console(markup=False, highlight=False)
+    return console if console.is_terminal else Console(markup=False, highlight=False, width=130)
+
+
+def speaks() -> bool:
+    """Whether this is the only process, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -15,11 +28,20 @@ def mistakes_told() -> Iterator[None]:
     try:
         yield
     except (UserError, OSError) as error:
-        print(f"Error: {told(error)}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _end(f"Error: {told(error)}", 2)
 
 
-def result_console() -> Console:
-    """The terminal; what is no terminal, a file or a pipe, is wide enough for tables not to break names."""
-    console = Console(markup=False, highlight=False)
-    return console if console.is_terminal else Console(markup=False, highlight=False, width=130)
+@contextmanager
+def stop_told(words: str) -> Iterator[None]:
+    """Say what Ctrl-C or SIGTERM leaves, on standard error, and exit with status 130 or 143."""
+    try:
+        with sigterm_as_interrupt():
+            yield
+    except KeyboardInterrupt as stop:
+        _end(words, 143 if isinstance(stop, Terminated) else 130)
+
+
+def _end(words: str, status: int) -> None:
+    if speaks():
+        print(words, file=sys.stderr)
+    raise SystemExit(status) from None

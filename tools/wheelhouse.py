@@ -19,6 +19,7 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
+from experiments.console import mistakes_told
 from experiments.errors import UserError
 from tools.lock import LOCK, ROOT, Pin, read_lock
 
@@ -143,19 +144,12 @@ def main() -> None:
     parser.add_argument("--python", default=f"{sys.version_info.major}.{sys.version_info.minor}", help="3.11 or 3.12")
     parser.add_argument("--out", type=Path, default=ROOT / "wheelhouse", help="folder for the wheels")
     options = parser.parse_args()
-    try:
+    with mistakes_told():
         wheels = collect(options.python.removeprefix("python"), options.out)
-    except UserError as error:
-        raise SystemExit(_told(error)) from None
     size = sum(wheel.stat().st_size for wheel in wheels) / 1e6
     print(f"{options.out.name}: {len(wheels)} wheels, {size:.0f} MB, without PyTorch and what comes with it.")
     print("Copy the folder to the other machine and give, beside it:")
     print(f"  {install_command(options.python.removeprefix('python'), options.out)}")
-
-
-def _told(error: UserError) -> int:
-    print(f"Error: {error}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 import importlib
 import json
 import platform
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.benchmarks.figures import Findings, as_plain, print_findings, print_ratios
-from experiments.console import result_console
+from experiments.console import result_console, stop_told
 from experiments.paths import runs_root
 
 PARTS = ("fusion", "step", "loading", "evaluation", "growth", "arms")
@@ -36,11 +35,8 @@ def main() -> None:
     unknown = [name for name in chosen if name not in PARTS]
     if unknown or not chosen:
         parser.error(f"there is no part {', '.join(unknown) or 'named'}: give some of {', '.join(PARTS)}")
-    try:
+    with stop_told(f"Stopped; the parts that were done lie in {options.out}."):
         run(chosen, quick=options.quick, out=options.out, console=result_console())
-    except KeyboardInterrupt:
-        print(f"Stopped; the parts that were done lie in {options.out}.", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def run(parts: list[str], *, quick: bool, out: Path, console: Console) -> list[Findings]:

@@ -2,33 +2,19 @@
 
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from experiments.console import result_console
+from experiments.console import result_console, stop_told
 from experiments.data.survey import LABELLED, UNLABELLED
-from experiments.errors import Terminated
 from experiments.goals import TARGETS_NAME, plan_goals, read_goals
-from experiments.interrupts import sigterm_as_interrupt
 from experiments.paths import data_root, runs_root
 
 app = typer.Typer(no_args_is_help=True, help="Make, import and look into data sets.")
+_STOPPED = "Stopped; nothing was written."
 console = result_console()
-
-
-@contextmanager
-def _whole_or_nothing() -> Iterator[None]:
-    """Tell of a stop, after which no half-written folder is left."""
-    try:
-        with sigterm_as_interrupt():
-            yield
-    except KeyboardInterrupt as stop:
-        typer.echo("Stopped; nothing was written.", err=True)
-        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
 
 
 Folder = Annotated[Path, typer.Argument(help="Data set folder.")]
@@ -47,7 +33,7 @@ def make(
     from experiments.data.synthesis import make_dataset
 
     folder = out or data_root() / preset
-    with _whole_or_nothing():
+    with stop_told(_STOPPED):
         description = make_dataset(preset, folder, seed=seed, workers=workers)
     if not (folder / CARD_NAME).exists():
         write_card(folder)
@@ -87,7 +73,7 @@ def import_(
     from experiments.data.intake import import_dataset
 
     folder = out or data_root() / Path(os.path.abspath(source)).with_suffix("").name
-    with _whole_or_nothing():
+    with stop_told(_STOPPED):
         description = import_dataset(
             source, folder, group_by=group_by, specimen_by=specimen_by, views=views, layout=layout, labelled=labelled,
             val=val, test=test, seed=seed, unlabelled=unlabelled, clip=clip, drop_incomplete=drop_incomplete,
