@@ -286,6 +286,9 @@ def _seeds(study: Study) -> str:
 
 
 def _stroke(line: Line) -> dict[str, Any]:
+    if len(line.points) == 1:  # which draws no line
+        colour = _OTHERS if line.colour is None else PALETTE[line.colour]
+        return {"color": colour, "marker": ".", "markersize": 9, "linestyle": "none", "zorder": 3}
     if line.colour is None:
         return {"color": _OTHERS, "linewidth": 0.7, "zorder": 2}
     style: dict[str, Any] = {"color": PALETTE[line.colour], "linewidth": 1.3 if line.dashed else 2.0}

@@ -40,6 +40,9 @@ class Run:
         return self.arm != BASELINE and bool(self.entry.levels) and "on" not in self.entry.levels.values()
 
 
+UNENDED = "not at its end: it runs, or was stopped, and then the study's command goes on with it"
+
+
 @dataclass(frozen=True)
 class BurnIn:
     """A completed burn-in and its folder."""
@@ -172,7 +175,7 @@ def describe_unfinished(runs: Sequence[Unfinished]) -> list[str]:
             waiting[run.arm].append(str(run.seed))
             continue
         reduced = f", K={run.num_tokens} instead of {run.tokens_reduced_from}" if run.tokens_reduced_from else ""
-        status = "still running" if run.status == "running" else f"{run.status}: {run.reason or 'no reason recorded'}"
+        status = UNENDED if run.status == "running" else f"{run.status}: {run.reason or 'no reason recorded'}"
         lines.append(f"{run.arm}, seed {run.seed}{reduced}, {status} ({run.record})")
     if waiting:
         told = "; ".join(f"{arm}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}" for arm, seeds in waiting.items())

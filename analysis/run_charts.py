@@ -53,7 +53,7 @@ def plot_windows(
         colour = _COLOURS[place % len(_COLOURS)]
         width = max(1.2, 3.6 - 0.6 * place) if nested else 2 if place == 0 else 1.5
         style: dict[str, Any] = {"linewidth": width, "marker": _MARKERS[place % 8], "markersize": 1 + 2 * width}
-        if name in hollow:
+        if name in hollow and len(frame) > 1:  # a single point draws no dash
             style = {"linewidth": 1.2, "linestyle": (0, (4, 2))}
         ax.plot(frame.index, frame[name], color=colour, label=str(name), **style)
     if goal is not None:

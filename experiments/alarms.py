@@ -89,7 +89,7 @@ def missing_classes(
         alarms.append(Alarm(
             kind="no_pseudo_boxes", subject=name, iteration=iteration, last=iteration,
             says=f"the teacher gave no pseudo-box of {name} for {patience} iterations, in which labelled groups would show about "
-            f"{expected:.0f}: lower semi_train_cfg.pseudo_label_initial_score_thr, or train the teacher longer first.",
+            f"{expected:.0f}: lower model.semi_train_cfg.pseudo_label_initial_score_thr, or train the teacher longer first.",
             figures={"iterations": patience, "expected_boxes": expected},
         ))  # fmt: skip
     return alarms
@@ -107,7 +107,7 @@ def loss_ratio(*, unsupervised: float, supervised: float, iteration: int) -> lis
     says = f"the unsupervised loss, {unsupervised:.3g}, is {ratio:.3g} times the supervised one, {supervised:.3g} "
     bound = f"(more than {high:g}): lower" if ratio > high else f"(less than {low:g}): raise"
     return [Alarm(
-        kind="loss_ratio", iteration=iteration, last=iteration, says=f"{says}{bound} semi_train_cfg.unsup_weight.",
+        kind="loss_ratio", iteration=iteration, last=iteration, says=f"{says}{bound} model.semi_train_cfg.unsup_weight.",
         figures={"unsupervised": unsupervised, "supervised": supervised, "ratio": ratio},
     )]  # fmt: skip
 
@@ -128,7 +128,7 @@ def box_count(found: Mapping[str, float], truth: Mapping[str, Truth], *, iterati
     return [Alarm(
         kind="pseudo_box_count", iteration=iteration, last=iteration,
         says=f"the teacher gives {total:.2f} pseudo-boxes per view, labelled groups hold {expected:.2f}: {advice} "
-        f"semi_train_cfg.pseudo_label_initial_score_thr.",
+        f"model.semi_train_cfg.pseudo_label_initial_score_thr.",
         figures={
             "found": total, "truth": expected,
             **{f"found/{name}": figure for name, figure in found.items()},

@@ -112,7 +112,9 @@ def page_of(
             charts, "learning_curves", "AP of teacher and student over iterations; marks show how gates on AP ended."
         ),
         "precision_recall": _picture(
-            charts, "precision_recall", "Precision of the teacher over recall at IoU 0.50, one run of each arm shown."
+            charts,
+            "precision_recall",
+            "Precision of the teacher over recall at IoU 0.50, one run of the arms shown here.",
         ),
         "kept_ratio": _picture(charts, "kept_ratio", "Share of the teacher's boxes that the thresholds keep."),
     }

@@ -35,7 +35,10 @@ def exhibits_section(
         )
         columns = ("arm", "class", "precision at recall 0.2", "at 0.5", "at 0.8")
         tables = (Table("Precision of the teacher on val, IoU 0.50", columns, rows),)
-    paragraphs = ("One seed of each arm: what is seen here illustrates, and proves nothing.",)
+    paragraphs = (
+        "One seed of the baseline and of the arm with the most factors on, of equals the first: what is seen here illustrates, "
+        "and proves nothing.",
+    )
     return Section(key, title, paragraphs, tables, (*([picture] if picture else []), *photographs))
 
 

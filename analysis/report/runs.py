@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from analysis.report.page import Cell, Section, Table, Tone
-from analysis.results import Run, Unfinished
+from analysis.results import UNENDED, Run, Unfinished
 from experiments.records import Record
 from experiments.studies import Study, StudyRun
 
 _TONES: dict[str, Tone] = {"failed": "bad", "pruned": "warn", "running": "quiet", "missing": "quiet"}
-_WORDS = {"missing": "waiting, no record yet", "running": "still running"}
+_WORDS = {"missing": "waiting, no record yet", "running": UNENDED}
 
 
 def unfinished_section(unfinished: Sequence[Unfinished]) -> Section:

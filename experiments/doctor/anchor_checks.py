@@ -173,11 +173,16 @@ def _tried(case: Case, sets: list[Coverage]) -> list[tuple[list[Coverage], tuple
 def _further(case: Case, left: Sequence[str]) -> tuple[bool, str]:
     """What to do for classes that neither ratios nor scales bring to the share that is wanted; first whether it resizes views."""
     boxes, stride = case.boxes("labelled"), min(_grid(case).strides)
-    sides = np.sqrt(boxes.areas[np.isin(boxes.labels, [case.classes.index(name) for name in left])])
+    theirs = np.isin(boxes.labels, [case.classes.index(name) for name in left])
+    sides = np.sqrt(boxes.areas[theirs])
     least = _STRIDES * stride
     small = float(np.mean(sides < least))
     if small < 0.5:
-        return False, f"for {_and(left)} further ratios or scales would be needed, smaller, larger or between these"
+        tall = np.percentile(boxes.sides[theirs, 1] / boxes.sides[theirs, 0], (10, 90))
+        return False, (
+            f"for {_and(left)} further ratios or scales would be needed, smaller, larger or between these: most of their boxes "
+            f"have a height / width of {tall[0]:.2g} to {tall[1]:.2g}"
+        )
     why = (
         f"{small:.0%} of their boxes are smaller than {least} px, {_STRIDES} times the distance between anchors, and may lie "
         f"between them whatever ratios and scales are"

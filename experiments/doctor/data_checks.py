@@ -62,7 +62,8 @@ def smallest_box_findings(case: Case) -> list[Finding]:
     if not hit:
         return []
     evidence = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    lower = [int(side) for side in np.minimum(np.floor(np.percentile(boxes.sides, 1, axis=0)), least)]
+    theirs = boxes.sides[np.isin(boxes.labels, [case.classes.index(name) for name in hit])]
+    lower = [int(side) for side in np.minimum(np.ceil(np.percentile(theirs, 1, axis=0)) - 1, least)]  # below nearly all
     return [Finding(
         "smallest pseudo-box", "warning",
         f"More than {_MOST_TOO_SMALL:.0%} of the boxes of {', '.join(hit)} are too small to ever be pseudo-boxes.",

@@ -124,3 +124,13 @@ def test_files_are_the_same_twice_and_a_dollar_is_a_dollar(study, add_run):
     assert "_$a$</text>" in first
     write_curves(chart, study)
     assert svg.read_text() == first
+
+
+def test_a_single_point_is_drawn_as_one(study, add_run):
+    for arm in ("baseline", "focal"):
+        add_run(arm, 0.2, 0.3, history=[window(8, 0.04, 0.02)], **TWO)
+    chart = kept_curves(load_study(study))
+    ax = Figure().subplots()
+    plot_panel(chart, chart.panels[0], ax)
+    drawn = [line for line in ax.lines if len(line.get_xdata()) == 1]
+    assert [line.get_marker() for line in drawn] == [".", "."]

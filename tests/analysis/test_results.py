@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.results import describe_unfinished, find_study, load_study
+from analysis.results import UNENDED, describe_unfinished, find_study, load_study
 from experiments.errors import UserError
 from experiments.studies import read_study, write_study
 
@@ -61,7 +61,7 @@ def test_unfinished_runs_are_told_one_a_line_and_waiting_ones_together(study, ad
     arms = study.parent / "arms"
     assert describe_unfinished(load_study(study).unfinished) == [
         f"focal, seed 0, failed: out of memory ({arms}/focal-0/record.json)",
-        f"pooling, seed 0, K=1536 instead of 2048, still running ({arms}/pooling-0/record.json)",
+        f"pooling, seed 0, K=1536 instead of 2048, {UNENDED} ({arms}/pooling-0/record.json)",
         "waiting, no record yet: anchors, seeds 0, 1; fusion, seed 1",
     ]
 
@@ -113,7 +113,7 @@ def test_study_without_completed_runs_says_what_there_is(study, add_run):
         load_study(study)
     assert str(caught.value) == (
         "Study 'focal' has no completed run of an arm to report; it holds: "
-        f"baseline, seed 0, still running ({arms}/baseline-0/record.json); "
+        f"baseline, seed 0, {UNENDED} ({arms}/baseline-0/record.json); "
         f"focal, seed 0, failed: out of memory ({arms}/focal-0/record.json); "
         f"anchors, seed 0, pruned: no reason recorded ({arms}/anchors-0/record.json); "
         "waiting, no record yet: pooling, seed 0."

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from analysis.answers import answers_of
-from analysis.results import load_study
+from analysis.results import UNENDED, load_study
 from analysis.summary import as_plain, summarise
 from analysis.table import print_summary, report_study
 from experiments.errors import UserError
@@ -132,7 +132,7 @@ def test_burn_ins_and_unfinished_runs_stand_below_the_table(study, add_run, add_
     assert unfinished.splitlines() == [  # a path stands whole in its line
         f"  focal, seed 0, failed: CUDA [out of memory] ({arms}/focal-0/record.json)",
         f"  anchors, seed 0, pruned: flat loss ({arms}/anchors-0/record.json)",
-        f"  pooling, seed 0, still running ({arms}/pooling-0/record.json)",
+        f"  pooling, seed 0, {UNENDED} ({arms}/pooling-0/record.json)",
         "  waiting, no record yet: fusion, seed 0",
     ]
 

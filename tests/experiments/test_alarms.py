@@ -120,7 +120,7 @@ def test_a_loss_within_bounds_or_unknown_is_no_alarm(unsupervised: float, superv
 def test_a_count_far_from_the_truth_is_told_with_each_class(broken: float, chipped: float, advice: str) -> None:
     (alarm,) = box_count({"Broken": broken, "Chipped": chipped}, TRUTH, iteration=8)
     assert (alarm.kind, alarm.subject) == ("pseudo_box_count", None)
-    assert f"{advice} semi_train_cfg.pseudo_label_initial_score_thr" in alarm.says
+    assert f"{advice} model.semi_train_cfg.pseudo_label_initial_score_thr" in alarm.says
     assert alarm.figures == {
         "found": broken + chipped, "truth": 0.6, "found/Broken": broken, "found/Chipped": chipped, "truth/Broken": 0.5,
         "truth/Chipped": 0.1,

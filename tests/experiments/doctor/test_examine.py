@@ -176,6 +176,15 @@ def test_exactly_the_planted_fault_of_the_settings_is_named(fault: str, plain_da
     assert found[0].evidence and found[0].remedy
 
 
+def test_the_smallest_pseudo_box_advised_is_one_that_helps(make_data: Callable[..., Path]) -> None:
+    """Boxes of 3 x 3 px, which is not above 3."""
+    path, data = f"{_SEMI}.min_pseudo_bbox_wh", make_data(box=(3, 3))
+    checks = [one for one in examine("cpu", {path: [3, 3]}, data=data).findings if one.check == "smallest pseudo-box"]
+    assert [one.remedy for one in checks] == [f"Set {path} to [2, 2] or less."]
+    again = examine("cpu", {path: [2, 2]}, data=data).findings
+    assert not [one for one in again if one.check == "smallest pseudo-box"]
+
+
 @pytest.mark.parametrize(("steps", "remedy"), [(10, "Train longer (train_cfg.max_iters)."), (100, "to about 0.023.")])
 def test_no_momentum_is_advised_that_would_not_help(steps: int, remedy: str, plain_data: Path) -> None:
     # 0.95 ^ 10 = 60 % would stay; 1 - 0.1 ^ (1 / 100) = 0.0228 leaves a tenth.
