@@ -47,7 +47,7 @@ def table(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_
     with telling():
         folder = results.find_study(study, runs if runs is not None else runs_root())
         if as_json:
-            summary, files = table.write_report(folder, model=model)
+            summary, files = table.write_report(results.load_study(folder), folder, model=model)
             typer.echo(json.dumps(as_plain(summary, files), indent=1, allow_nan=False))
         else:
             table.report_study(folder, console=result_console(), model=model)

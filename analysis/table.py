@@ -26,21 +26,25 @@ def report_study(folder: Path, *, console: Console, model: Model = "teacher") ->
     Raises:
         UserError: as `load_study`, or no completed run has a validation of ``model``.
     """
-    summary, files = write_report(folder, model=model)
+    study = load_study(folder)
+    summary, files = write_report(study, folder, model=model)
     print_summary(summary, console)
     for path in files:
         console.print(Text(f"wrote {path}", style="dim"), soft_wrap=True)
-    if older := _older(load_study(folder), folder / "report"):
+    if older := _older(study, folder / "report"):
         anew = f"python -m analysis report --study {folder.name}"
         console.print(Text(f"Written before these results were there: {', '.join(older)}; to have them anew: {anew}"))
     return files
 
 
-def write_report(folder: Path, *, model: Model) -> tuple[Summary, list[Path]]:
-    """Summarise a study and write its CSV files and charts into ``report``; raises as `report_study`."""
+def write_report(study: Study, folder: Path, *, model: Model) -> tuple[Summary, list[Path]]:
+    """Summarise a study, as `load_study` read it from ``folder``, and write its CSV files and charts into ``report``.
+
+    Raises:
+        UserError: no completed run has a validation of ``model``.
+    """
     from analysis import charts, pareto  # matplotlib takes its time
 
-    study = load_study(folder)
     summary = summarise(study, model=model, result=read_search(folder) if study.search else None)
     report = folder / "report"
     files = [write_csv(results_frame(study), report / "results.csv"), *charts.write_class_map(summary, report)]

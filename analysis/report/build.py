@@ -45,7 +45,7 @@ def write_html(folder: Path, *, model: Model = "teacher", effects: Sequence[Sect
         UserError: as :func:`analysis.table.report_study`.
     """
     listed, results = read_study(folder), load_study(folder)
-    summary, files = write_report(folder, model=model)
+    summary, files = write_report(results, folder, model=model)
     assert listed is not None
     learning, kept, precision = (
         make(results) for make in (curves.learning_curves, curves.kept_curves, curves.precision_curves)
