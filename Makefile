@@ -110,8 +110,8 @@ study-thresholds: $(READY) ## Sample the three pseudo-label thresholds and gamma
 study: $(READY) ## Sample all settings with Optuna
 	@$(RUN) -m ablations run --space all $(SEARCH)
 
-noise: $(READY) ## Repeat the baseline SEEDS times (at least 3): the run-to-run deviation that plans need
-	@$(RUN) -m ablations run --design noise $(DESIGN) $(if $(filter 1 2,$(SEEDS)),--seeds 3)
+noise: $(READY) ## Repeat the baseline SEEDS times (3 unless given): the run-to-run deviation that plans need
+	@$(RUN) -m ablations run --design noise $(DESIGN) $(if $(filter file,$(origin SEEDS)),--seeds 3)
 
 report: $(READY) ## Write the report of STUDY: one HTML file, with tables and charts beside it
 	@$(RUN) -m analysis report --study "$(STUDY)"

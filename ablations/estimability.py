@@ -82,8 +82,8 @@ class Estimability:
         return self.arms * replicates - rank - (replicates - 1)
 
 
-def describe(arms: Sequence[Arm], factors: Sequence[str]) -> Estimability:
-    """Work out what arms can tell about factors.
+def describe(arms: Sequence[Arm], factors: Sequence[str], *, replicates: int = 1) -> Estimability:
+    """Work out what arms can tell about factors, where each runs with ``replicates`` seeds (which one sentence rests on).
 
     Raises:
         ValueError: there is no arm but the control, or one has a factor on that is not among ``factors``.
@@ -115,7 +115,7 @@ def describe(arms: Sequence[Arm], factors: Sequence[str]) -> Estimability:
         two_way_rank=two_way_rank,
         sentences=(
             *(_regular_sentences(words, aliases) if regular else _other_sentences(levels, factors, statuses)),
-            *_error_sentences(len(levels), main_rank, two_way_rank),
+            *(_error_sentences(len(levels), main_rank, two_way_rank) if replicates == 1 else ()),
         ),
     )
 

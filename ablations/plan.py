@@ -74,7 +74,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     trials = request.search.trials if request.search else 0
     begun = {(r.seed, settings_of(followed(r.delta))) for r in records if r.kind == "burn_in"}
     varied = [name for name in request.factors if any(arm.levels.get(name) == "on" for arm in request.arms)]
-    described = describe(request.arms, varied)
+    described = describe(request.arms, varied, replicates=request.seeds)
     noise = measure_noise(records)
     hard = (read_goals(folder, read_dataset(folder)["classes"]) if fingerprint else PLAN).searched
     return Plan(
@@ -168,10 +168,10 @@ def print_noise(request: Request, console: Console) -> None:
         ]
         table.add_row(name, *figures)
     console.print(table)
-    console.print(
-        Text("Paired: what is left between arms of the same seed; it counts from 4 degrees of freedom on."),
-        soft_wrap=True,
-    )
+    told = "Paired: what is left between arms of the same seed; it counts from 4 degrees of freedom on."
+    if not any(one.within or one.paired for one in noise.values()):
+        told = "No deviation is known: it takes an arm that has run with two seeds or more."
+    console.print(Text(told), soft_wrap=True)
 
 
 def _records(runs_root: Path) -> list[Record]:

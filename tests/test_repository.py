@@ -57,6 +57,11 @@ def test_a_switch_is_on_at_1_and_off_at_0() -> None:
     assert "CONTROL is yes: give 1 for yes, 0 or nothing for no" in refused.stderr
 
 
+def test_noise_takes_three_seeds_where_none_are_given() -> None:
+    assert "--seeds 3" in make("noise").stdout
+    assert make("noise", "SEEDS=2").stdout.count("--seeds") == 1
+
+
 def test_a_study_of_two_words_reaches_the_program_as_one() -> None:
     assert '--study "my study" ' in make("ablation-focal", "STUDY=my study").stdout
 

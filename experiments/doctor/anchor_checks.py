@@ -192,7 +192,8 @@ def _further(case: Case, left: Sequence[str]) -> tuple[bool, str]:
         return False, f"for {_and(left)} take larger images, or leave them out of what is concluded: {why}"
     times = min(room, max(_LARGER, least / float(np.median(sides))))
     size = [round(side * times) for side in case.size]
-    return True, f"for {_and(left)} set model.detector.backbone.mvvit.image_size to {listed(size)} and ask again: {why}"
+    path = "model.detector.backbone.mvvit.image_size"
+    return True, f"for {_and(left)} set {path} (height, width) to {listed(size)} and ask again: {why}"
 
 
 def convention_findings(case: Case) -> list[Finding]:

@@ -12,6 +12,7 @@ from experiments.doctor.boxes import Boxes, fed_boxes
 from experiments.doctor.findings import Finding
 from experiments.errors import UserError
 from experiments.fitting import fit_to_data
+from experiments.goals import read_goals
 from experiments.runs import read_dataset
 
 Need = Literal["data", "model"]
@@ -89,6 +90,7 @@ def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, spl
     try:
         check_data(settings, data, description)
         groups = read_run_groups(settings, data)
+        read_goals(data, description["classes"])
     except UserError as error:
         findings.append(Finding(
             "data", "error", str(error), f"Training on {data} would be refused with this message.",

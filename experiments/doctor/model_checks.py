@@ -113,7 +113,7 @@ def token_findings(case: Case) -> list[Finding]:
     evidence = _token_table(fusion.tokens_per_level, cells, strides, medians)
     remedy = "Set model.detector.backbone.mvvit.num_tokens higher, where memory allows"
     if list(fusion.tokens_per_level) == list(cells):  # every cell is a token
-        remedy = "Feed larger views (model.detector.backbone.mvvit.image_size), where memory allows"
+        remedy = "Feed larger views (model.detector.backbone.mvvit.image_size: height, width), where memory allows"
     if starved:
         # Tokens of a level grow with K until each of its cells is one.
         least, tokens = min(max(medians[name]) for name in starved), tokens_of(case.settings)

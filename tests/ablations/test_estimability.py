@@ -104,6 +104,7 @@ def test_alone_tells_each_effect_with_the_others_off() -> None:
         "No two-way interaction can be told.",
         "With one seed per arm nothing is left to estimate the error from: use several, or a measured noise.",
     )
+    assert describe(arms_of("alone", ALL), FACTOR_NAMES, replicates=2).sentences == found.sentences[:-1]
 
 
 def test_leave_one_out_tells_each_effect_with_the_others_on() -> None:

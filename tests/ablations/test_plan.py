@@ -166,3 +166,9 @@ def test_the_noise_of_each_class_is_printed(measured: Laboratory) -> None:
     shown = printed(lambda console: print_noise(request(), console))
     # 0.1 and 0.2 of the baseline's two seeds; nothing is paired, since focal has one.
     assert [line.split() for line in shown.splitlines() if "Chipped" in line] == [["Chipped", "0.071", "1", "-", "-"]]
+
+
+def test_one_seed_has_no_deviation_and_is_told_so(laboratory: Laboratory) -> None:
+    add(laboratory, {}, 0, 0.1, training=400.0)
+    shown = printed(lambda console: print_noise(request(), console))
+    assert "No deviation is known: it takes an arm that has run with two seeds or more." in shown

@@ -264,6 +264,14 @@ def test_exactly_the_planted_fault_of_the_data_is_named(
     assert words in found[0].says
 
 
+def test_goals_for_a_class_that_is_not_there_are_named(make_data: Callable[..., Path]) -> None:
+    data = make_data()
+    (data / "targets.toml").write_text("[hard.Dentt]\nconservative = 2\noptimistic = 3\n")
+    (found,) = beyond_the_baseline("cpu", {}, data)
+    assert (found.check, found.level) == ("data", "error")
+    assert "targets.toml: the data set has no class 'Dentt'; its classes are Dent, Crack" in found.says
+
+
 def test_a_batch_larger_than_the_data_set_is_named(plain_data: Path) -> None:
     delta = {
         f"{_LOADER}.batch_size": 16, f"{_LOADER}.sampler.batch_size": 16, "optim_wrapper.optimizer.lr": 6e-4,
@@ -330,7 +338,7 @@ def test_boxes_that_lie_between_anchors_want_larger_views(make_data: Callable[..
         in remedies[0]
     )
     assert (
-        "set model.detector.backbone.mvvit.image_size to [480, 192]" in remedies[1]
+        "set model.detector.backbone.mvvit.image_size (height, width) to [480, 192]" in remedies[1]
     )  # 3 px as they are fed: 4 times would be needed
 
 
@@ -351,7 +359,7 @@ def test_where_every_cell_is_a_token_more_of_them_are_not_advised(make_data: Cal
         for delta in ({}, {"model.detector.backbone.mvvit.num_tokens": 100_000})
     )
     assert few.startswith("Set model.detector.backbone.mvvit.num_tokens higher")
-    assert all_cells.startswith("Feed larger views (model.detector.backbone.mvvit.image_size)")
+    assert all_cells.startswith("Feed larger views (model.detector.backbone.mvvit.image_size: height, width)")
 
 
 def test_what_cannot_be_built_or_read_is_one_finding_and_the_rest_is_not_checked(
