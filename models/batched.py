@@ -23,13 +23,22 @@ from mmdet.structures.bbox import scale_boxes
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from models.assignment import WholeMaxIoUAssigner
+from models.copies import Shared
+
 
 def batched(detector: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a two-stage detector with the heads of this module in place of those of the library that they stand for."""
     changed: dict[str, Any] = deepcopy(dict(detector))
-    for head, ours in ((changed["rpn_head"], BatchedRPNHead), (changed["roi_head"]["bbox_head"], BatchedBBoxHead)):
-        if head["type"] == ours.__base__.__name__:
-            head["type"] = ours.__name__
+    parts = {
+        BatchedRPNHead: [changed["rpn_head"]],
+        BatchedBBoxHead: [changed["roi_head"]["bbox_head"]],
+        WholeMaxIoUAssigner: [one["assigner"] for one in changed.get("train_cfg", {}).values() if "assigner" in one],
+    }
+    for ours, replaced in parts.items():
+        for part in replaced:
+            if part["type"] == ours.__mro__[1].__name__:
+                part["type"] = ours.__name__
     return changed
 
 
@@ -78,7 +87,7 @@ class BatchedRPNHead(RPNHead):
                 found = [one[fits] for one, fits in zip(found, large, strict=True)]
             cfg = type(cfg)({**cfg, "min_bbox_size": -1})
         views = zip(found, batch_img_metas, strict=True)
-        return [self._bbox_post_process(one, cfg, rescale, with_nms, meta) for one, meta in views]
+        return Shared(self._bbox_post_process(one, cfg, rescale, with_nms, meta) for one, meta in views)
 
     def get_targets(
         self, anchor_list: list[list[Tensor]], valid_flag_list: list[list[Tensor]], batch_gt_instances: list[InstanceData],

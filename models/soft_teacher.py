@@ -14,13 +14,14 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from models.batched import batched
+from models.copies import Shared
 from models.mvvit import MVViT
 from models.precision import Precision, check_precision, computing_in
 
 
 @MODELS.register_module()
 class MultiViewSoftTeacher(SoftTeacher):
-    """mmdet's Soft Teacher with six differences.
+    """mmdet's Soft Teacher with seven differences.
 
     - The teacher starts as a copy of the student, buffers included, and stays in evaluation mode.
     - A batch without unlabelled groups is a supervised step (the burn-in, and supervised controls).
@@ -28,6 +29,7 @@ class MultiViewSoftTeacher(SoftTeacher):
     - How many boxes the teacher gives, and how many each threshold keeps, is logged (boxes per view, not losses).
     - Student and teacher train in a precision of choice.
     - Their heads work on all views at once, with the same results, :mod:`models.batched`.
+    - Where the library copies samples and proposals, the copies share their tensors, :mod:`models.copies`.
 
     Args:
         detector: config of student and teacher.
@@ -83,7 +85,9 @@ class MultiViewSoftTeacher(SoftTeacher):
             multi_batch_data_samples: their samples, in the same order.
         """
         with computing_in(self.precision, self.student, self.teacher):
-            return self._loss(multi_batch_inputs, multi_batch_data_samples)
+            return self._loss(
+                multi_batch_inputs, {branch: Shared(samples) for branch, samples in multi_batch_data_samples.items()}
+            )
 
     def _loss(
         self, multi_batch_inputs: dict[str, Tensor], multi_batch_data_samples: dict[str, SampleList]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.batched import BatchedBBoxHead, BatchedRPNHead, _best, batched
+from models.copies import Shared
 
 Build = Callable[..., Any]
 
@@ -244,16 +245,18 @@ def test_targets_of_sampled_boxes(detector: Any, weight: float, positive: tuple[
         same(ours.get_targets(sampled, cfg, False), theirs.get_targets(sampled, cfg, False))
 
 
-def test_only_the_librarys_own_heads_are_replaced(detector: Any) -> None:
+def test_only_the_librarys_own_heads_and_assigners_are_replaced(detector: Any) -> None:
     changed = batched(detector)
     assert changed["rpn_head"]["type"] == "BatchedRPNHead"
     assert changed["roi_head"]["bbox_head"]["type"] == "BatchedBBoxHead"
+    assert [changed["train_cfg"][part]["assigner"]["type"] for part in ("rpn", "rcnn")] == ["WholeMaxIoUAssigner"] * 2
     assert detector.rpn_head.type == "RPNHead"
+    assert detector.train_cfg.rpn.assigner.type == "MaxIoUAssigner"
     other = {"rpn_head": {"type": "GARPNHead"}, "roi_head": {"bbox_head": {"type": "SABLHead"}}}
     assert batched(other) == other
 
 
-def test_a_step_is_the_librarys_with_a_third_fewer_operations(
+def test_a_step_is_the_librarys_with_two_fifths_fewer_operations(
     build_model: Build, tiny_batch: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = build_model().train()
@@ -265,6 +268,7 @@ def test_a_step_is_the_librarys_with_a_third_fewer_operations(
     for model in (theirs, ours):
         batch = tiny_batch(model)
         torch.manual_seed(4)
+        monkeypatch.setattr("models.soft_teacher.Shared", list if model is theirs else Shared)
         with Count() as count:
             losses.append(model.loss(*batch))
         counts.append(count.operations)
@@ -275,4 +279,4 @@ def test_a_step_is_the_librarys_with_a_third_fewer_operations(
     for (name, mine), other in zip(ours.student.named_parameters(), theirs.student.parameters(), strict=True):
         if mine.grad is not None:
             assert torch.equal(mine.grad, other.grad), name
-    assert counts[1] < 0.75 * counts[0]
+    assert counts[1] < 0.6 * counts[0]

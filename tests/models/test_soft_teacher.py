@@ -210,7 +210,7 @@ def test_what_the_teacher_saw_is_put_in_the_students_order(build_model: Build) -
     model.loss_by_pseudo_instances = catch
     losses = model.loss(
         {"sup": None, "unsup_teacher": None, "unsup_student": None},
-        {"sup": None, "unsup_teacher": teacher, "unsup_student": student},
+        {"sup": [], "unsup_teacher": teacher, "unsup_student": student},
     )
     order = [0, 7, 6, 5, 4, 3, 2, 1]
     assert [sample.img_id - 10 for sample in seen["samples"]] == order
