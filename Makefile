@@ -104,7 +104,7 @@ ablation-fractional: $(READY) ## The half of them that tells main effects and tw
 ablation-fractional-16: $(READY) ## The quarter that tells main effects: 16 arms
 	@$(RUN) -m ablations run --design fractional-16 $(DESIGN)
 
-study-thresholds: $(READY) ## Sample the three pseudo-label thresholds and gamma with Optuna
+study-thresholds: $(READY) ## Sample the three pseudo-label thresholds and both gammas with Optuna
 	@$(RUN) -m ablations run --space thresholds $(SEARCH)
 
 study: $(READY) ## Sample all settings with Optuna

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.data.groups import Group
-from experiments.goals import NEAR_ZERO, OVERALL
+from experiments.goals import NEAR_ZERO, OVERALL, at_whose_cost
 from experiments.monitoring import stability
 from experiments.monitoring.memory import SHORT
 from experiments.records import Alarm, Score
@@ -191,16 +191,25 @@ def memory_short(peak_mb: float, budget_mb: float, *, iteration: int) -> list[Al
 
 
 def overall_down(
-    scores: Mapping[str, Score], baseline: Mapping[str, Score], *, floor: float, iteration: int
+    scores: Mapping[str, Score], baseline: Mapping[str, Score], *, hard: Iterable[str], floor: float, iteration: int
 ) -> list[Alarm]:
-    """Whether the teacher's overall AP lies below ``floor`` times the baseline's then, where that is not near zero."""
+    """Whether the teacher's overall AP lies below ``floor`` times the baseline's then, where that is not near zero.
+
+    Args:
+        scores, baseline: of each class and ``all``.
+        hard: the classes in question, which may have risen at the others' cost.
+        floor: a share.
+        iteration: of the validation.
+    """
     now, before = (of[OVERALL].ap for of in (scores, baseline))
     if now is None or before is None or before < NEAR_ZERO or now >= floor * before:
         return []
+    aps = {name: (scores[name].ap, baseline[name].ap) for name in hard}
+    risen = [name for name, (mine, other) in aps.items() if mine is not None and other is not None and mine > other]
     return [Alarm(
         kind="overall_down", iteration=iteration, last=iteration,
-        says=f"the overall AP of {now:.3f} is {1 - now / before:.1%} below the baseline's {before:.3f}: where the hard classes "
-        f"gain, the arm overfits to them; take its settings back in part.",
+        says=f"the overall AP of {now:.3f} is {1 - now / before:.1%} below the baseline's {before:.3f}, {at_whose_cost(risen)}; "
+        f"take {'back in part' if risen else 'back'} what this arm changes.",
         figures={"overall": now, "baseline": before},
     )]  # fmt: skip
 

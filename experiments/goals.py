@@ -89,6 +89,13 @@ PLAN = Goals(
 )
 
 
+def at_whose_cost(risen: Sequence[str]) -> str:
+    """What an overall mAP that has fallen says, given the hard classes whose AP has ``risen`` meanwhile."""
+    if risen:
+        return f"while {', '.join(risen)} rose: it may overfit to the hard classes"
+    return "and no hard class rose instead"
+
+
 def plan_goals(classes: Sequence[str]) -> Goals:
     """The plan's goals for those of its hard classes that are among ``classes``."""
     return PLAN.model_copy(update={"hard": {name: aim for name, aim in PLAN.hard.items() if name in classes}})

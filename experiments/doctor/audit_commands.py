@@ -25,8 +25,9 @@ from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
 from experiments.paths import runs_root
+from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, read_record
-from experiments.runs import TRUTH_NAME, data_folder, default_split, read_dataset
+from experiments.runs import TRUTH_NAME, default_split, read_dataset
 
 _AIMS: tuple[tuple[Aim, str], ...] = (
     ("configured", "configured"),
@@ -62,7 +63,7 @@ def audit(
 ) -> None:
     """Measure precision and recall of the teacher's boxes per class and threshold, and propose thresholds."""
     console = result_console()
-    place = data_folder(config, data)
+    place = prepared_data(config, data)
     folder = out or runs_root() / "audit" / Path(config).stem / place.resolve().name
     delta = dict(parse_setting(text) for text in settings or [])
     found, lines, notes = audit_run(config, delta=delta, weights=weights, on=on, data=place, seed=seed, out=folder)

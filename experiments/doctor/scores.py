@@ -97,11 +97,14 @@ def threshold_findings(
     """
     evidence = f"Boxes per view: {about}.\n{_table(counted, thresholds, views)}"
     judged = [scores for scores in counted if scores.truths >= LEAST_TRUTHS]
+    left_out = [scores for scores in counted if scores.truths < LEAST_TRUTHS]
     if not judged:
         return [Finding(
             CHECK, "note", f"No class has {LEAST_TRUTHS} annotated boxes there: thresholds were not judged.", evidence,
             f"Judge them on more groups, with `python -m experiments audit {config}`.",
         )]  # fmt: skip
+    if left_out:
+        evidence += f"\nNot judged, with fewer than {LEAST_TRUTHS} annotated boxes there: {_names(left_out)}."
     few = [scores for scores in judged if scores.initial < FEW * scores.truths]
     many = [scores for scores in judged if scores.initial > MANY * scores.truths]
     audit = f"`python -m experiments audit {config}` tells how many of them are right"

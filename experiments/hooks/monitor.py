@@ -142,8 +142,10 @@ class MonitorHook(Hook):
         baseline = self.policy.baseline() if self.record.kind == "arm" else None
         before = self._latest(baseline, "teacher", runner.iter) if baseline else None
         if before is not None:
-            floor = self.policy.goals.overall_floor
-            self._raise(runner, alarms.overall_down(teacher.scores, before.scores, floor=floor, iteration=runner.iter))
+            goals = self.policy.goals
+            self._raise(runner, alarms.overall_down(
+                teacher.scores, before.scores, hard=goals.hard, floor=goals.overall_floor, iteration=runner.iter
+            ))  # fmt: skip
         return self._judge(runner, runner.iter)
 
     def _judge(self, runner: Runner, iteration: int) -> list[Gate]:

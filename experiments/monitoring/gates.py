@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.goals import NEAR_ZERO, OVERALL, Goals, beside
+from experiments.goals import NEAR_ZERO, OVERALL, Goals, at_whose_cost, beside
 from experiments.monitoring.stability import half_means, variation
 from experiments.monitoring.windows import kept_ratio
 from experiments.records import Gate, GateName, Record, Validation, Verdict
@@ -117,6 +117,7 @@ def judge_scores(record: Record, *, baseline: Record | None, goals: Goals) -> li
     gates = []
     for milestone in (middle, end):
         found = _validation(record, milestone.__le__)
+        risen = []
         for name in (*goals.hard, OVERALL):
             due = _Due(
                 "overall_ap" if name == OVERALL else "class_ap", milestone, None if name == OVERALL else name,
@@ -129,7 +130,9 @@ def judge_scores(record: Record, *, baseline: Record | None, goals: Goals) -> li
                 gates.append(due.absent(f"there is no AP of {name}: the split holds no box of it"))
             else:
                 before = _before(name, found.iteration, baseline, goals, is_baseline=not record.delta)
-                gates.append(_score(due, score.ap, before, goals, last=milestone == end))
+                if before.ap is not None and score.ap > before.ap + _ROUNDING:
+                    risen.append(name)
+                gates.append(_score(due, score.ap, before, goals, last=milestone == end, risen=risen))
     return gates
 
 
@@ -242,7 +245,7 @@ def _before(name: str, iteration: int, baseline: Record | None, goals: Goals, *,
     return _Before(score.ap, "the baseline's")
 
 
-def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -> Gate:
+def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool, risen: Sequence[str]) -> Gate:
     name = due.subject or OVERALL
     if before.ap is None:
         return due.absent(f"AP {ap:.3f}; {before.what}", ap=ap)
@@ -259,9 +262,7 @@ def _score(due: _Due, ap: float, before: _Before, goals: Goals, *, last: bool) -
     if overall:
         floor = before.ap if goals.overall_least is not None else goals.overall_floor * before.ap
         passed = ap >= floor - _ROUNDING
-        says = f"overall AP {ap:.3f}, {before.what} {before.ap:.3f}" + (
-            "" if passed else ": overfitting to the hard classes"
-        )
+        says = f"overall AP {ap:.3f}, {before.what} {before.ap:.3f}" + ("" if passed else f", {at_whose_cost(risen)}")
         return due.judge(passed, says, ap=ap, before=before.ap, bound=floor)
     multiple = goals.hard[name].conservative if last else 1.0
     bound = multiple * before.ap

@@ -191,16 +191,37 @@ def test_memory_near_its_budget_is_told() -> None:
 @pytest.mark.parametrize(("overall", "told"), [(0.37, True), (0.38, False), (0.5, False), (None, False)])
 def test_an_overall_ap_below_its_floor_is_told(overall: float | None, told: bool) -> None:
     now, before = ({"all": Score(ap=ap, ap50=ap, boxes=9)} for ap in (overall, 0.4))
-    found = overall_down(now, before, floor=0.95, iteration=8)
+    found = overall_down(now, before, hard=[], floor=0.95, iteration=8)
     assert [alarm.figures for alarm in found] == ([{"overall": 0.37, "baseline": 0.4}] if told else [])
     assert all("7.5% below the baseline's 0.400" in alarm.says for alarm in found)
     assert (
         overall_down(
             {"all": Score(ap=0.0, ap50=0.0, boxes=9)},
             {"all": Score(ap=0.0009, ap50=0.1, boxes=9)},
+            hard=[],
             floor=0.95,
             iteration=8,
         )
         == []
     )
-    assert overall_down(before, {"all": Score(ap=0.0, ap50=0.0, boxes=9)}, floor=0.95, iteration=8) == []
+    assert overall_down(before, {"all": Score(ap=0.0, ap50=0.0, boxes=9)}, hard=[], floor=0.95, iteration=8) == []
+
+
+@pytest.mark.parametrize(
+    ("chipped", "says"),
+    [
+        (0.11, "while Chipped rose: it may overfit to the hard classes; take back in part what this arm changes."),
+        (0.1, "and no hard class rose instead; take back what this arm changes."),
+        (None, "and no hard class rose instead; take back what this arm changes."),
+    ],
+)
+def test_an_overall_ap_that_fell_is_overfitting_only_where_a_hard_class_rose(chipped: float | None, says: str) -> None:
+    now, before = (
+        {
+            name: Score(ap=ap, ap50=ap, boxes=9)
+            for name, ap in {"all": overall, "Chipped": hard, "Scratched": 0.9}.items()
+        }
+        for overall, hard in ((0.3, chipped), (0.4, 0.1))
+    )
+    (alarm,) = overall_down(now, before, hard=["Chipped"], floor=0.95, iteration=8)
+    assert alarm.says == f"the overall AP of 0.300 is 25.0% below the baseline's 0.400, {says}"

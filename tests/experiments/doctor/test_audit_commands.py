@@ -188,6 +188,15 @@ def test_an_untrained_burn_in_is_a_users_mistake_and_nothing_is_written(tiny_dat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_scales_own_data_are_rendered_where_they_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    app = Typer()
+    app.command()(audit)
+    ended = CliRunner().invoke(app, ["tiny", "--seed", "1"])
+    assert "no trained burn-in of tiny" in str(ended.exception)
+    assert (tmp_path / "tiny" / "dataset.json").is_file()
+
+
 def _no_file(folder: Path) -> Path:
     return folder / "none"
 

@@ -102,6 +102,11 @@ def test_classes_with_few_annotated_boxes_are_not_judged() -> None:
     assert (note.level, note.says) == ("note", "No class has 10 annotated boxes there: thresholds were not judged.")
 
 
+def test_a_finding_names_the_classes_that_it_leaves_out() -> None:
+    (finding,) = findings(initial=0.99)
+    assert finding.evidence.endswith("Not judged, with fewer than 10 annotated boxes there: Rare.")
+
+
 def test_a_matching_threshold_keeps_as_many_boxes_as_there_are() -> None:
     scores = np.array([0.9, 0.75, 0.5, 0.3])
     assert matching_threshold(scores, 2) == 0.74
