@@ -196,7 +196,8 @@ def _burn_ins(root: Path, runs: list[Run]) -> list[BurnIn]:
     wanted = {run.record.burn_in for run in runs} - {None}
     folders = [path.parent for path in sorted((root / BURN_IN_STUDY).glob(f"*/{RECORD_NAME}"))]
     found = [BurnIn(folder, read_record(folder)) for folder in folders]
-    return [burn_in for burn_in in found if burn_in.record.identity in wanted]
+    continued = [burn_in for burn_in in found if burn_in.record.identity in wanted]
+    return sorted(continued, key=lambda burn_in: burn_in.record.seed)
 
 
 def arm_order(entries: list[StudyRun]) -> list[str]:
