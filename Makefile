@@ -143,7 +143,7 @@ lint: $(READY) ## Check style and types
 format: $(READY) ## Format the code
 	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
 
-docs: $(READY) ## Write docs/reference anew from the code
+docs: $(READY) ## Write docs/reference anew from the code, and draw docs' charts from the stored records
 	@$(RUN) -m tools.documents
 
 audit: $(READY) ## Look for known advisories and licences of everything in requirements.lock

@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
-from experiments.address import hidden
+from experiments.address import hidden, unopened
 from experiments.errors import UserError
 
 PATIENCE = 600.0  # seconds that a storage out of reach is waited for
@@ -54,10 +54,7 @@ def open_storage(url: str, *, grace: float, on_stale: Callable[[optuna.Study, Fr
             "that begins with postgresql:// or sqlite://."
         ) from None
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-        said = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(
-            f"The storage {shown} cannot be opened ({said}): is the server running, and its address right?"
-        ) from None
+        raise unopened(f"The storage {shown}", url, error) from None
     if file:
         _one_writer_at_a_time(storage.engine)
     return storage

@@ -11,7 +11,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from experiments.address import known_url
+from experiments.address import known_url, unopened
 from experiments.errors import UserError
 from experiments.interrupts import stops_noted
 from experiments.records import RECORD_NAME
@@ -130,10 +130,7 @@ def optuna_dashboard(folder: Path, storage: str | None) -> Iterator[tuple[App, s
     except KeyError:
         raise missing from None
     except (SQLAlchemyError, ImportError, RuntimeError, optuna.exceptions.StorageInternalError) as error:
-        said = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(
-            f"The ledger of study {folder.name} cannot be opened ({said}): is its server running?"
-        ) from None
+        raise unopened(f"The ledger of study {folder.name}", url, error) from None
     try:
         yield wsgi(ledger), f"/dashboard/studies/{number}"
     finally:

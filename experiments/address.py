@@ -15,6 +15,18 @@ def default_url(folder: Path) -> str:
     return f"sqlite:///{folder / LEDGER_NAME}"
 
 
+def unopened(ledger: str, url: str, error: BaseException) -> UserError:
+    """That a ledger, named as in ``ledger``, cannot be opened at ``url``, and what to do."""
+    said = str(error.__cause__ or error).strip().splitlines()[0]
+    advice = "is the server running, and its address right?"
+    if url.startswith("sqlite"):
+        advice = (
+            "is its address right? If the file is damaged, delete it and give the command that began the study again; "
+            "what is trained stays."
+        )
+    return UserError(f"{ledger} cannot be opened ({said}): {advice}")
+
+
 def hidden(url: str) -> str:
     """The address of a storage without its password: what may be written down.
 

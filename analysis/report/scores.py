@@ -16,10 +16,11 @@ def targets_section(summary: Summary, *, picture: Picture | None = None) -> Sect
     goals = "; ".join(f"{_title(goal.class_name)} {goal.description}" for goal in summary.goals)
     compared = [arm for arm in summary.arms if arm.comparisons]
     tables = [_target_table(summary, compared)] if compared else []
+    measured = ("Met and missed are here of the figures as measured, whatever their uncertainty.",) if compared else ()
     return Section(
         "targets",
         "Targets",
-        paragraphs=(f"Targets, as multiples of the measured baseline: {goals}.", *summary.notes),
+        paragraphs=(f"Targets, as multiples of the measured baseline: {goals}.", *measured, *summary.notes),
         tables=(*tables, _ap_table(summary)),
         pictures=(picture,) if picture else (),
     )

@@ -148,7 +148,13 @@ def audit_run(
     }
     from experiments.doctor.audit_files import write_chart, write_curves, write_pictures, write_proposals
 
-    source = {"config": config, "weights": str(weights), "data": description["name"], "images": on, "split": str(split)}
+    source = {
+        "config": config,
+        "weights": _shown(weights),
+        "data": description["name"],
+        "images": on,
+        "split": str(split),
+    }
     write_curves(found, out / "audit.csv")
     write_proposals(found, lines, source, out / "proposals.json")
     write_chart(found, out, of=f"config {Path(config).stem}, {on} of data set {data.resolve().name}")
@@ -202,3 +208,9 @@ def _share(value: float | None, interval: tuple[float, float] | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval[0]:.2f}-{interval[1]:.2f})"
+
+
+def _shown(weights: Path) -> str:
+    """The place of weights in the runs folder, or their file's name: what is written tells of no machine."""
+    place, root = weights.resolve(), runs_root().resolve()
+    return str(place.relative_to(root)) if place.is_relative_to(root) else place.name

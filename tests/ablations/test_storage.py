@@ -39,6 +39,13 @@ def test_a_storage_that_cannot_be_opened_is_one_sentence_without_the_password(ur
     assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_file_is_told_apart_from_a_server(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_text("junk")
+    with pytest.raises(UserError, match=r"file is not a database.*: is its address right.* delete it") as caught:
+        Ledger(name="s", url=default_url(tmp_path))
+    assert "server" not in str(caught.value)
+
+
 def test_a_storage_without_its_driver_is_told_what_there_is() -> None:
     with pytest.raises(
         UserError,

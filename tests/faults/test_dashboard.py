@@ -37,7 +37,8 @@ def test_a_ledger_in_postgresql_is_shown(folder: Path, postgresql: str) -> None:
 def test_a_server_out_of_reach_is_one_sentence_without_the_password(folder: Path) -> None:
     with (
         pytest.raises(
-            UserError, match=r"The ledger of study focal cannot be opened \(.*\): is its server running\?"
+            UserError,
+            match=r"The ledger of study focal cannot be opened \(.*\): is the server running, and its address right\?",
         ) as said,
         optuna_dashboard(folder, "postgresql://lab:secret@127.0.0.1:9/postgres"),
     ):

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
+from tools.documents import charts
 from tools.documents.command_page import APPLICATIONS, commands
 from tools.documents.environment_page import MEANINGS, names_read
 from tools.documents.make_page import targets, variables
@@ -22,6 +24,14 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 @pytest.mark.parametrize("name", list(PAGES))
 def test_a_reference_page_is_what_the_code_says(name: str) -> None:
     assert (FOLDER / name).read_text() == PAGES[name](), "give `make docs`"
+
+
+def test_charts_are_what_the_stored_records_give(tmp_path: Path) -> None:
+    charts.draw(tmp_path)
+    for name in charts.CHARTS:
+        stored, drawn = (imread(folder / name) for folder in (charts.FOLDER, tmp_path))
+        # Another build of the fonts' library may draw edges otherwise; another sentence or bar is far more.
+        assert stored.shape == drawn.shape and abs(stored - drawn).mean() < 1e-3, f"{name}: give `make docs`"
 
 
 def test_every_file_of_the_reference_is_a_page() -> None:

@@ -1,7 +1,11 @@
-"""``python -m tools.documents``: write the reference pages."""
+"""``python -m tools.documents``: write the reference pages, and draw the charts of the stored studies."""
 
+from tools.documents import charts
 from tools.documents.pages import FOLDER, PAGES
 
 for name, write in PAGES.items():
     (FOLDER / name).write_text(write())
     print(f"wrote {(FOLDER / name).relative_to(FOLDER.parent.parent)}")
+charts.draw(charts.FOLDER)
+for name in charts.CHARTS:
+    print(f"wrote docs/{name}")

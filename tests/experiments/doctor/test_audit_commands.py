@@ -171,6 +171,7 @@ def test_an_audit_leaves_figures_and_pictures(tiny_data: Path, runs: Path, tmp_p
     assert int(next(row for row in rows if row["class"] == "all")["kept"]) > 0
     content = json.loads((tmp_path / "out" / "proposals.json").read_text())
     assert content["source"]["images"] == "train_unlabeled_truth"
+    assert content["source"]["weights"] == f"burn-in/{next((runs / 'burn-in').iterdir()).name}/weights.pth"
 
 
 def test_weights_of_a_run_and_other_images_come_with_what_to_know(tiny_data: Path, runs: Path, tmp_path: Path) -> None:
