@@ -114,7 +114,10 @@ class Gate(_Strict):
     def line(self) -> str:
         """When, what and how it ended, for reading."""
         about = f"{self.name} {self.subject}" if self.subject else self.name
-        return f"iteration {self.milestone}, {about}: {self.verdict.replace('_', ' ')}; {self.says}"
+        when = f"{self.milestone}"
+        if self.iteration is not None and self.iteration > self.milestone:
+            when = f"{self.iteration} (due at {self.milestone})"
+        return f"iteration {when}, {about}: {self.verdict.replace('_', ' ')}; {self.says}"
 
 
 class Window(_Strict):

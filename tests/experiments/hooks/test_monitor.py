@@ -206,7 +206,7 @@ def test_a_failed_gate_ends_a_run_if_it_is_to(arm: Train, on_fail: str, status: 
     if on_fail == "warn":
         assert record.reason is None
     else:
-        assert (record.reason or "").startswith("its gate failed: iteration 2, ")
+        assert (record.reason or "").startswith("its gate failed: iteration 8 (due at 2), ")
         assert verdicts["finite_loss"] == "not_reached"
 
 

@@ -23,7 +23,7 @@ def checked(identity: str) -> Record:
         data=Data(name="d", fingerprint="f", classes=["Broken"]), device="cpu",
         gates=[
             Gate(name="stability", milestone=4, verdict="passed", says="the loss varies by 1.0% [bold]."),
-            Gate(name="class_ap", subject="Chipped", milestone=10, verdict="failed", says="AP 0.1"),
+            Gate(name="class_ap", subject="Chipped", milestone=10, iteration=20, verdict="failed", says="AP 0.1"),
             Gate(name="class_ap", subject="Chipped", milestone=40, verdict="not_reached", says="no baseline"),
             Gate(name="overall_ap", milestone=40, verdict="not_reached", says="no baseline"),
         ],
@@ -40,7 +40,7 @@ def shown(record: Record) -> list[str]:
 def test_one_line_per_gate_reached_and_alarm_unwrapped_and_never_markup() -> None:
     assert shown(checked("lines")) == [
         "Gate, iteration 4, stability: passed; the loss varies by 1.0% [bold].",
-        "Gate, iteration 10, class_ap Chipped: failed; AP 0.1",
+        "Gate, iteration 20 (due at 10), class_ap Chipped: failed; AP 0.1",
         "Alarm, iteration 8 to 16: memory is short.",
         "2 of 4 gates were not reached; the record says why",
     ]
