@@ -1,9 +1,9 @@
 """mmdet's RPN and box head over all views of a batch at once, where the library goes from view to view.
 
 A step has some dozens of views, and on a GPU each of the many small operations of a view is launched by itself: the processor is
-what such a step waits for. Here anchors, decoding and targets are worked out together, with the library's own coders, assigners,
-samplers and NMS, and the results are the library's bit for bit. Views of different sizes, and options that this project does not
-use, are left to the library's functions.
+what such a step waits for. Here anchors, decoding and targets are worked out together, with the library's own coders, samplers and
+NMS and the assigner of :mod:`models.assignment`, and the results are the library's bit for bit. Views of different sizes, and
+options that this project does not use, are left to the library's functions.
 
 Shape legend: N views, A anchors of all levels, C classes.
 """
@@ -28,7 +28,7 @@ from models.copies import Shared
 
 
 def batched(detector: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a two-stage detector with the heads of this module in place of those of the library that they stand for."""
+    """The config of a two-stage detector with our heads and assigner in place of the library's that they stand for."""
     changed: dict[str, Any] = deepcopy(dict(detector))
     parts = {
         BatchedRPNHead: [changed["rpn_head"]],

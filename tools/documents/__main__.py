@@ -6,6 +6,5 @@ from tools.documents.pages import FOLDER, PAGES
 for name, write in PAGES.items():
     (FOLDER / name).write_text(write())
     print(f"wrote {(FOLDER / name).relative_to(FOLDER.parent.parent)}")
-charts.draw(charts.FOLDER)
-for name in charts.CHARTS:
+for name in charts.draw(charts.FOLDER):
     print(f"wrote docs/{name}")
