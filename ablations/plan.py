@@ -143,10 +143,9 @@ def print_plan(plan: Plan, console: Console) -> None:
         say(sentence)
     for sentence in request.departures:
         say(sentence)
-    say(
-        f"{plan.runs} runs at scale {request.scale} ({len(request.arms)} arms{f' + {plan.trials} settings' if plan.trials else ''}"
-        f" x {request.seeds} seeds), {plan.trained} trained already."
-    )
+    many = f"baseline and {plan.trials} settings" if plan.trials else f"{len(request.arms)} arms"
+    seeds = f"{request.seeds} seed{'s' * (request.seeds > 1)}"
+    say(f"{plan.runs} runs at scale {request.scale} ({many} x {seeds}), {plan.trained} trained already.")
     say(_cost_sentence(plan.cost, request))
     if plan.estimability.factors and not plan.space:
         for name, effect in plan.smallest.items():
@@ -243,7 +242,7 @@ def _cost_sentence(cost: Cost, request: Request) -> str:
     if cost.hours == 0:
         return "Cost: nothing is left to train."
     parts = f"arms {duration((cost.run_hours or 0) * 3600)}, burn-ins {duration((cost.burn_in_hours or 0) * 3600)}"
-    told = f"Cost: about {cost.hours:.2f} hours ({parts} of one worker)"
+    told = f"Cost: about {duration(cost.hours * 3600)} ({parts} of one worker)"
     return f"{told}, by the times of {cost.records} runs on {cost.device}."
 
 

@@ -13,7 +13,7 @@ from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
-from analysis.numerals import plain, signed
+from analysis.numerals import plain, signed, times
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
@@ -206,7 +206,7 @@ def _target_table(found: ClassAttainment) -> Table:
 def _target_cells(arm: ArmAttainment, *, bound: bool = False) -> list[Text]:
     ratio = Text("-")
     if arm.ratio is not None:
-        ratio = Text(f"{arm.ratio.value:.2f}x")
+        ratio = Text(times(arm.ratio.value))
         if arm.ratio.low is not None:
             high = "no end" if arm.ratio.high is None else f"{arm.ratio.high:.2f}"
             ratio.append(f"\n{arm.ratio.low:.2f} to {high}", style="dim")

@@ -10,3 +10,8 @@ def signed(value: float, places: int = 3) -> str:
 def plain(value: float, places: int = 3) -> str:
     """A figure without a plus; a negative one that is rounded to zero is zero."""
     return signed(value, places).removeprefix("+")
+
+
+def times(ratio: float) -> str:
+    """A ratio with two decimals; below one with three, so that 0.949x does not pass for 0.95x."""
+    return f"{ratio:.{3 if ratio < 1 else 2}f}x"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.frame import Cell, results_frame, write_csv
-from analysis.numerals import signed
+from analysis.numerals import signed, times
 from analysis.results import Model, Study, describe_unfinished, load_study
 from analysis.search import SearchSummary, Setting, search_frame, value_text
 from analysis.summary import Summary, summarise
@@ -121,7 +121,7 @@ def _figure(cell: Cell) -> Text:
 
 def _comparison(comparison: Comparison) -> Text:
     change = "-" if comparison.change is None else signed(comparison.change)
-    ratio = "-" if comparison.ratio is None else f"{comparison.ratio:.2f}x"
+    ratio = "-" if comparison.ratio is None else times(comparison.ratio)
     text = Text(f"{change}  {ratio}\n")
     for place, judgement in enumerate(comparison.judgements):
         text.append(f"{', ' if place else ''}{judgement.label} ")
@@ -151,7 +151,7 @@ def _search_table(search: SearchSummary) -> Table:
     for setting in search.shown:
         figures = [f"{ap:.3f}" for ap in setting.aps.values()]
         verdicts = [_yes(verdict) for verdict in (setting.feasible, setting.front, setting.chosen)]
-        table.add_row(Text(setting.label), str(len(setting.seeds)), *figures, f"{setting.ratio:.2f}x", *verdicts)
+        table.add_row(Text(setting.label), str(len(setting.seeds)), *figures, times(setting.ratio), *verdicts)
     return table
 
 

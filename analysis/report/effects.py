@@ -8,7 +8,7 @@ from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
-from analysis.numerals import signed
+from analysis.numerals import signed, times
 from analysis.refusals import Refusal
 from analysis.report.page import Cell, Content, Fold, Picture, Section, Table, Tone
 from analysis.report.svg import inline
@@ -157,7 +157,7 @@ def _effect_table(caption: str, effects: Sequence[FactorEffect]) -> Table:
 def _attained(arm: ArmAttainment, *, bound: bool = False) -> tuple[Content, ...]:
     ratio = "-"
     if arm.ratio is not None:
-        ratio = f"{arm.ratio.value:.2f}x"
+        ratio = times(arm.ratio.value)
         if arm.ratio.low is not None:
             ratio += f" ({arm.ratio.low:.2f} to {'no end' if arm.ratio.high is None else f'{arm.ratio.high:.2f}'})"
     targets: list[Content] = []

@@ -1,7 +1,7 @@
 """The report's section on targets: every arm's AP, its change against the baseline, and the verdicts."""
 
 from analysis.frame import Cell as Figure
-from analysis.numerals import signed
+from analysis.numerals import signed, times
 from analysis.report.page import Cell, Content, Picture, Section, Table, Tone
 from analysis.search import SearchSummary, Setting, value_text
 from analysis.summary import ArmSummary, Summary
@@ -57,7 +57,7 @@ def _target_table(summary: Summary, compared: list[ArmSummary]) -> Table:
 
 def _comparison_cells(comparison: Comparison) -> tuple[Content, Content]:
     change = "-" if comparison.change is None else signed(comparison.change)
-    ratio = "no ratio" if comparison.ratio is None else f"{comparison.ratio:.2f}x"
+    ratio = "no ratio" if comparison.ratio is None else times(comparison.ratio)
     judgements = (Cell(f"{one.label} {one.verdict}", _TONES[one.verdict]) for one in comparison.judgements)
     return f"{change} ({ratio})", tuple(judgements)
 
@@ -78,7 +78,7 @@ def _ap_table(summary: Summary) -> Table:
 def _setting_row(setting: Setting) -> tuple[Content, ...]:
     changes = ", ".join(f"{name} {value_text(value)}" for name, value in setting.parameters.items()) or "nothing"
     return (
-        setting.label, str(len(setting.seeds)), *(f"{ap:.3f}" for ap in setting.aps.values()), f"{setting.ratio:.2f}x",
+        setting.label, str(len(setting.seeds)), *(f"{ap:.3f}" for ap in setting.aps.values()), times(setting.ratio),
         Cell("yes", "good") if setting.feasible else Cell("no", "bad"), _yes(setting.front), _yes(setting.chosen), changes,
     )  # fmt: skip
 

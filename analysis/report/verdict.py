@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analysis.answers import Answers
 from analysis.attainment import ClassAttainment
 from analysis.effects import FactorEffect
-from analysis.numerals import signed
+from analysis.numerals import signed, times
 from analysis.report.page import listed
 from analysis.summary import ArmSummary, Summary
 from analysis.synergy import Synergy
@@ -137,7 +137,7 @@ def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str
             return f"{OVERALL_NAME} {'did not fall' if kept else 'fell'} by more than {fall}"
         return f"{OVERALL_NAME} did not fall by more than {fall} in {_of(kept, len(judged))} arms"
     best, figures = max(judged, key=lambda pair: round(pair[1].ratio or 0.0, 12))  # of equals the first
-    told = f"{figures.baseline:.3f} to {figures.value:.3f}, {figures.ratio:.2f}x"
+    told = f"{figures.baseline:.3f} to {figures.value:.3f}, {times(figures.ratio)}"
     met = [sum(one.judgements[place].verdict == "met" for _, one in judged) for place in range(len(goal.targets))]
     others = list(zip(goal.targets, met, strict=True))[1:]
     bound = f"{goal.targets[0].label} of the baseline's AP"

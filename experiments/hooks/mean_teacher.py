@@ -19,7 +19,7 @@ class MultiViewMeanTeacherHook(MeanTeacherHook):
     Args:
         momentum: the student's share per step.
         interval: iterations between steps.
-        swapped: a fault, to be measured: hand over the teacher's share, 0.999, for the student's. The teacher is then a copy.
+        swapped: a fault, to be measured: hand over 1 - momentum, the teacher's share, for the student's. It is then a copy.
 
     Raises:
         ValueError: momentum is above 0.5, which makes the teacher a copy of the student (0.999 is a usual mistake for 0.001).

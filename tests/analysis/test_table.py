@@ -73,7 +73,7 @@ def test_several_seeds_show_the_spread_and_pair_by_seed(study, add_run):
     assert rows(text, "baseline")[0][5] == "0.200"
     assert "±0.141" in text  # sqrt(2) * 0.1, of 0.1 and 0.3
     assert "±0.424" in text  # sqrt(2) * 0.3, of 0.2 and 0.8
-    assert rows(text, "focal")[1][1:3] == ["-0.100", "0.67x"]  # seed 1 alone: 0.2 against 0.3
+    assert rows(text, "focal")[1][1:3] == ["-0.100", "0.667x"]  # seed 1 alone: 0.2 against 0.3
     assert "focal is compared with the baseline on their shared seeds only: 1." in text
     assert "A single seed" not in text
 
@@ -158,7 +158,7 @@ def test_other_classes_have_only_their_own_targets(study, add_run):
     add_run("baseline", 0.5, 0.3, classes=["Crack", "Dent"])
     add_run("focal", 0.5, 0.1, classes=["Crack", "Dent"])
     text = printed(study)
-    assert rows(text, "focal")[1] == ["focal", "-0.100", "0.75x"]
+    assert rows(text, "focal")[1] == ["focal", "-0.100", "0.750x"]
     assert "Severe_Rust" not in text
 
 
