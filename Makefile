@@ -28,7 +28,7 @@ STORAGE ?=
 TRACK ?=
 ## What a failed gate of the checklist does: warn, stop or prune
 ON_FAIL ?= warn
-## Memory that a run is to stay within, like 32GB; default the card's
+## Memory that a run is to stay within, like 32GB; default the card's, or the machine's
 MEMORY_BUDGET ?=
 ## The benchmarks to run, joined by commas; default all
 ONLY ?=
@@ -72,7 +72,7 @@ help: ## List the commands and the variables that they take
 	@echo "Variables, as in \`make noise SCALE=tiny SEEDS=3\`:"
 	@awk '/^## /{told = substr($$0, 4)} /^[A-Z_]+ \?=/{printf "  %-14s %s%s\n", $$1, told, ($$3 == "" ? "" : " (" $$3 ")")}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) ## Install everything into .venv (the other commands do it when needed)
+setup: $(READY) ## Install everything into .venv (most other commands do it when needed)
 
 $(READY): requirements.lock pyproject.toml
 	@set -e; \

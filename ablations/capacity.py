@@ -100,20 +100,25 @@ def choose_workers(
     return Choice(workers, reason)
 
 
+def usable_cores() -> int:
+    """Cores that training may use on a CPU: this process's, or as many as ``OMP_NUM_THREADS`` says if those are fewer."""
+    cores, told = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(told)) if told.isdecimal() and int(told) else cores
+
+
 def this_machine(gpus: Sequence[str]) -> Machine:
     """Cores and free memory of this machine.
 
     Args:
         gpus: the cards that workers are pinned to; none: they all take the first one, if there is one.
     """
-    cores = len(os.sched_getaffinity(0))
     cards = free_card_memory()
     if cards:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         chosen = list(gpus) or visible[:1] or ["0"]
         known = [cards[name] for name in chosen if name in cards]
-        return Machine(cores, True, tuple(known) if len(known) == len(chosen) else None)
-    return Machine(cores, False, free_main_memory())
+        return Machine(len(os.sched_getaffinity(0)), True, tuple(known) if len(known) == len(chosen) else None)
+    return Machine(usable_cores(), False, free_main_memory())
 
 
 def check_cards(gpus: Sequence[str]) -> None:

@@ -98,7 +98,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor(
         "fusion",
         "Larger view fusion",
-        "Gives the transformer that lets the eight views exchange information more heads, layers and width.",
+        "Gives the transformer in which the views of a group exchange information more heads and layers, and its MLP more width.",
         (
             Setting("num_heads", (f"{MVVIT}.num_heads",), 4, 8, Choice((2, 4, 8))),
             Setting("num_layers", (f"{MVVIT}.num_layers",), 1, 2, Range(1, 3)),

@@ -81,8 +81,8 @@ FAULTS: tuple[Factor, ...] = (
     Factor(
         "fault_pooling",
         "Pooling queries all alike",
-        "Starts MVViT's pooling queries and its query and key layers near zero instead of at places: every pooled token is the "
-        "mean of the map, whatever K is.",
+        "Starts MVViT's pooling queries near zero, with usual query and key layers, instead of at places: every pooled token is "
+        "the mean of the map, whatever K is.",
         (Setting("pooling_start", (f"{_MVVIT}.pooling_start",), "places", "alike"),),
     ),
 )

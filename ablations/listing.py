@@ -45,7 +45,8 @@ def _print_part(factors: Sequence[Factor], console: Console, table: Table) -> No
         column.overflow = "fold"  # a name that is too long goes on in the next line
     console.print(table)
     for factor in factors:  # paths are too long for a column and there to be copied: one a line, never wrapped
-        console.print(f"\n[bold]{factor.name}[/bold] ({factor.title}): {factor.meaning}", highlight=False)
+        meaning = " ".join(filter(None, (factor.meaning, sampled_as(factor))))
+        console.print(f"\n[bold]{factor.name}[/bold] ({factor.title}): {meaning}", highlight=False)
         for path in (path for setting in factor.settings for path in setting.paths):
             console.print(f"  {path}", highlight=False, soft_wrap=True)
 
@@ -65,6 +66,14 @@ def _search(search: Range | Choice | None) -> dict[str, Any] | None:
     if isinstance(search, Range):
         return {"low": search.low, "high": search.high}
     return {"options": [plain(option) for option in search.options]} if search else None
+
+
+def sampled_as(factor: Factor) -> str:
+    """How a sampled study draws a factor as a whole; empty where it draws its settings one by one."""
+    if factor.strength is None:
+        return ""
+    low, high = factor.strength.low, factor.strength.high
+    return f"Sampled as one number, {factor.name}_strength, from {low:g} (off is 0) to {high:g} (on is 1)."
 
 
 def search_text(setting: Setting) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from ablations.capacity import usable_cores
 from ablations.ledger import Ledger
 from ablations.status import Status, duration, first_line, is_reused, label, status_of, status_view
 from ablations.trials import Entry
@@ -95,7 +96,7 @@ def environments(
     workers: int, gpus: Sequence[str], *, storage: str | None = None, cores: int | None = None
 ) -> list[dict[str, str]]:
     """Environment variables of each worker: its share of the cores as threads, its card and the storage where they are named."""
-    threads = max(1, (cores or len(os.sched_getaffinity(0))) // workers)
+    threads = max(1, (cores or usable_cores()) // workers)
     common = {"OMP_NUM_THREADS": str(threads), **({"STORAGE": storage} if storage else {})}
     return [{**common, **({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {})} for i in range(workers)]
 

@@ -191,7 +191,7 @@ def dashboard(
 @app.command("sync")
 def sync_runs(
     study: Annotated[
-        str | None, typer.Option("--study", help="Its runs and burn-ins alone; default: all runs.")
+        str | None, typer.Option("--study", help="Its runs and burn-ins alone; default: all there are.")
     ] = None,
     runs: RunsRoot = None,
 ) -> None:

@@ -19,7 +19,7 @@ _LOWEST_TOP = 0.01  # of AP: a lower axis would make much of nothing
 _SAME = 1e-9  # of AP
 Kind = Literal["infeasible", "feasible", "front", "arm", "chosen"]
 _LEGEND: dict[Kind, str] = {
-    "infeasible": "overall mAP down by more than 5 %",
+    "infeasible": "overall mAP down by more than it may",
     "feasible": "feasible setting",
     "front": "on the Pareto front",
     "arm": "arm of the design",

@@ -108,7 +108,7 @@ def summarise_search(study: Study, result: SearchResult) -> SearchSummary:
     )
     judged = {setting.name for setting in settings}
     unjudged = [arm for arm in study.arms if sampled[arm] and arm not in judged]
-    notes = _notes(settings, unjudged, classes=result.classes)
+    notes = _notes(settings, unjudged, classes=result.classes, floor=study.goals.overall_floor)
     return SearchSummary(result.objective, tuple(result.classes), settings, tuple(notes))
 
 
@@ -177,7 +177,7 @@ def _text(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple | dict) else value
 
 
-def _notes(settings: Sequence[Setting], unjudged: Sequence[str], *, classes: Sequence[str]) -> list[str]:
+def _notes(settings: Sequence[Setting], unjudged: Sequence[str], *, classes: Sequence[str], floor: float) -> list[str]:
     drawn = [setting for setting in settings if setting.sampled]
     feasible = sum(setting.feasible for setting in drawn)
     front = f"{sum(setting.front for setting in drawn)}"
@@ -185,8 +185,8 @@ def _notes(settings: Sequence[Setting], unjudged: Sequence[str], *, classes: Seq
         front += f", beside {' and '.join(others)},"
     notes = [
         f"{len(drawn)} sampled settings judged, all of them in search.csv: {feasible} feasible (overall mAP not down by more "
-        f"than 5 % from the baseline's); {front} on the Pareto front of {' and '.join(classes)}. The ratio is the geometric "
-        f"mean of these classes' APs over the baseline's, 0.001 added to both."
+        f"than {100 * (1 - floor):.3g} % from the baseline's); {front} on the Pareto front of {' and '.join(classes)}. "
+        f"The ratio is the geometric mean of these classes' APs over the baseline's, 0.001 added to both."
     ]
     chosen = next((setting for setting in settings if setting.chosen), None)
     if chosen is None:

@@ -12,7 +12,7 @@ from analysis.results import find_study
 from experiments.errors import UserError
 from experiments.records import RECORD_NAME, read_record
 from experiments.runs import BURN_IN_STUDY
-from experiments.studies import ARMS_FOLDER, arm_folder, read_study
+from experiments.studies import arm_folder, read_study
 
 WANDB = (sys.executable, "-m", "wandb")
 
@@ -77,15 +77,13 @@ def offline_runs(folder: Path) -> Offline:
 
 
 def run_folders(root: Path, study: str | None) -> list[Path]:
-    """The folders of a study's runs, its burn-ins first; of every run there is where no study is named.
+    """The folders of a study's runs, its burn-ins first; of every run that W&B has heard of where no study is named.
 
     Raises:
         UserError: there is no such study.
     """
     if study is None:
-        return sorted(
-            path for name in (BURN_IN_STUDY, ARMS_FOLDER) for path in (root / name).glob("*") if path.is_dir()
-        )
+        return sorted({path.parent for path in root.glob("*/*/wandb")})
     listed = read_study(find_study(study, root))
     if listed is None:
         raise UserError(f"{root / study} is no study: name another.")

@@ -77,7 +77,7 @@ _BEFORE = {"Severe_Rust": 0.006, "Chipped": 0.032, OVERALL: 0.1}
 _PLANS_OWN = [
     "",
     "# If these are the plan's own photographs, take the # off this line and off those of the classes: its absolute figures",
-    "# then count beside what is measured.",
+    "# then count: that of the overall mAP beside its share of the baseline's, those of the classes in its place.",
     f"#overall_least = {_BEFORE[OVERALL]}",
 ]
 # Source: the improvement plan; overall not down by more than 5 %.

@@ -18,8 +18,8 @@ class _Strict(BaseModel):
 class Candidate(_Strict):
     """One setting that was judged, on val, by the teacher's means over ``seeds``.
 
-    APs are fractions in [0, 1]. A setting is feasible where its overall mAP is not down by more than the plan's 5 % from the
-    baseline's.
+    APs are fractions in [0, 1]. A setting is feasible where its overall mAP is not below ``overall_floor`` of the
+    baseline's (the plan: not down by more than 5 %).
 
     Attributes:
         name: its arm's in ``study.json``.

@@ -1,8 +1,8 @@
-"""The operator bridge: mmcv's compiled operators, answered by torchvision.
+"""The operator bridge: mmcv's compiled operators, answered by torchvision and PyTorch.
 
 mmcv keeps NMS, RoIAlign and the focal loss in an extension module, `mmcv._ext`, that takes long to compile
 and that its wheels may lack; without it `mmdet.models` cannot even be imported. `install` registers a
-stand-in under that name. It answers with torchvision what this detector uses, and refuses other operators
+stand-in under that name. It answers what this detector uses, and refuses other operators
 when called. Where a compiled extension can be imported, nothing is touched.
 
 Boxes are (x1, y1, x2, y2) in pixels, RoIs (image index, x1, y1, x2, y2). Whatever the dtype of the arguments,

@@ -137,7 +137,7 @@ def _on_goal(goal: Goal, judged: Sequence[tuple[ArmSummary, Comparison]]) -> str
             return f"{OVERALL_NAME} {'did not fall' if kept else 'fell'} by more than {fall}"
         return f"{OVERALL_NAME} did not fall by more than {fall} in {_of(kept, len(judged))} arms"
     best, figures = max(judged, key=lambda pair: round(pair[1].ratio or 0.0, 12))  # of equals the first
-    told = f"{figures.baseline:.3f} to {figures.value:.3f}, {times(figures.ratio)}"
+    told = f"{figures.baseline:.3f} to {figures.value:.3f}, {times(figures.ratio or 0.0)}"
     met = [sum(one.judgements[place].verdict == "met" for _, one in judged) for place in range(len(goal.targets))]
     others = list(zip(goal.targets, met, strict=True))[1:]
     bound = f"{goal.targets[0].label} of the baseline's AP"

@@ -52,8 +52,13 @@ def test_cores_are_divided_and_cards_dealt_out_in_turn() -> None:
 
 def test_what_is_not_named_is_not_set_and_every_worker_has_a_thread() -> None:
     assert environments(4, [], cores=2) == [{"OMP_NUM_THREADS": "1"}] * 4
-    threads = len(os.sched_getaffinity(0))
-    assert environments(1, []) == [{"OMP_NUM_THREADS": str(threads)}]
+
+
+def test_the_threads_that_are_divided_are_those_that_the_user_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    for told, threads in (("", "4"), ("6", "3"), ("1", "1"), ("99", "4"), ("0", "4")):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert environments(2, []) == [{"OMP_NUM_THREADS": threads}] * 2
 
 
 def test_workers_that_leave_jobs_are_told(ledger: Ledger, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def runs(study, add_run, add_burn_in):
     )
     add_run("focal", *FIVE, identity="cafe", burn_in="b0b0")
     offline(study.parent / "arms" / "else", "20260101_3")
+    offline(study.parent / "train" / "run-seed0", "20260101_4")
     return study.parent
 
 
@@ -90,7 +91,9 @@ def test_a_run_folder_is_read_by_what_wandb_leaves_in_it(runs):
 def test_a_studys_folders_are_its_burn_ins_and_its_runs(runs):
     names = [folder.name for folder in run_folders(runs, "focal")]
     assert names == ["cpu-b0b0-seed0", "beef", "cafe"]
-    assert {folder.name for folder in run_folders(runs, None)} == {*names, "cpu-0dd0-seed0", "else"}
+    assert {folder.name for folder in run_folders(runs, None)} == {*names, "cpu-0dd0-seed0", "else", "run-seed0"} - {
+        "cafe"
+    }
     with pytest.raises(UserError, match="There is no study 'fokal'"):
         run_folders(runs, "fokal")
 
@@ -108,7 +111,7 @@ def test_what_waits_is_uploaded_once(runs, account, command):
     assert again == ["Nothing to upload: 3 offline W&B folders uploaded already."]
     everything = []
     assert sync(runs, None, tell=everything.append, command=command)
-    assert everything[-1] == "2 runs uploaded, 0 failed, 3 W&B folders uploaded before."
+    assert everything[-1] == "3 runs uploaded, 0 failed, 3 W&B folders uploaded before."
 
 
 def test_one_failure_does_not_stop_the_others(study, add_run, account, command):

@@ -17,6 +17,7 @@ MEANINGS = {
     "STORAGE": "Address of a study's ledger, like `postgresql://user@host/db`; default a SQLite file in the study's folder.",
     "TRACK": f"Where figures go beside the record: of {', '.join(NAMES)}, joined by commas; default `{DEFAULT}`.",
     "CUDA_VISIBLE_DEVICES": "The cards to use, as PyTorch and CUDA read it; `--gpus` sets it for workers.",
+    "OMP_NUM_THREADS": "Threads that training may use on a CPU, as PyTorch reads it; workers divide them; default one a core.",
     "WANDB_MODE": "`offline` (default), `online` or `disabled`.",
     "WANDB_PROJECT": f"W&B's project; default `{PROJECT}`.",
     "WANDB_ENTITY": "W&B's team or user; default the account's own.",
@@ -41,6 +42,6 @@ def names_read() -> set[str]:
 
 def environment_page() -> str:
     """The page."""
-    lead = "Beside these, PyTorch, W&B and PostgreSQL read their own, like `OMP_NUM_THREADS`, `PGPASSFILE`."
+    lead = "Beside these, PyTorch, W&B and PostgreSQL read their own, like `HTTPS_PROXY`, `PGPASSFILE`."
     rows = ((code(name), meaning) for name, meaning in MEANINGS.items())
     return page("Environment variables", lead, [table(("variable", "meaning"), rows)])

@@ -7,7 +7,7 @@ from ablations.designs import DESIGNS
 from ablations.factor import Factor, Setting
 from ablations.factors import FACTORS
 from ablations.further import FURTHER
-from ablations.listing import search_text, value_text
+from ablations.listing import sampled_as, search_text, value_text
 from ablations.space import SPACES
 from tools.documents.markdown import code, page, table
 
@@ -39,11 +39,7 @@ def _factors(factors: Sequence[Factor]) -> list[str]:
             factor.meaning,
             table(("setting", "off", "on", "sampled", "config path"), (_row(setting) for setting in factor.settings)),
         ]
-        if factor.strength is not None:
-            parts.append(
-                f"Sampled as one number, `{factor.name}_strength`, from {factor.strength.low:g} (off is 0) to "
-                f"{factor.strength.high:g} (on is 1)."
-            )
+        parts += filter(None, [sampled_as(factor)])
     return parts
 
 
