@@ -26,6 +26,7 @@ from experiments.hooks.progress import ProgressHook
 from experiments.hooks.randomness import RandomnessHook
 from experiments.hooks.record import RecordHook
 from experiments.hooks.tracking import TrackingHook
+from experiments.hooks.watchdog import WatchdogHook
 from experiments.monitoring.gates import Trouble, broken_off
 from experiments.observer import Watch
 from experiments.ranks import distribute, first_rank, unwrapped
@@ -54,6 +55,7 @@ class Job:
         harness: the clock of what is neither training nor validation.
         tracking: by whom it is tracked, and as what.
         lost: whether another process has taken the run over; nothing is written then.
+        hang_minutes: without an iteration, after which this process ends itself.
     """
 
     settings: Any
@@ -67,6 +69,7 @@ class Job:
     harness: Clock
     tracking: Tracking
     lost: Callable[[], bool]
+    hang_minutes: float
 
 
 def train(job: Job) -> None:
@@ -144,7 +147,9 @@ def _attempt(job: Job) -> bool:
         if bar is not None:
             runner.register_hook(bar, priority="LOWEST")
         runner.register_hook(ObserverHook(watch=job.watch, record=record))
-        runner.train()
+        with WatchdogHook(title=f"{record.arm} (seed {record.seed})", minutes=job.hang_minutes) as watchdog:
+            runner.register_hook(watchdog)
+            runner.train()
         model = unwrapped(runner.model)
         keeper.check()
         first_rank(lambda: save_weights(model, job.folder))

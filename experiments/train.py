@@ -21,6 +21,7 @@ from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
 from experiments.hooks.monitor import Policy
+from experiments.hooks.watchdog import hang_minutes
 from experiments.locks import Lock, locked
 from experiments.monitoring.console import FailAction
 from experiments.monitoring.gates import broken_off
@@ -118,7 +119,7 @@ def train_run(
         raise UserError(
             f"The study name {BURN_IN_STUDY} is taken by the shared burn-ins: choose another --study (make: STUDY=)."
         )
-    tracking = Tracking(chosen_trackers(), group=study, sampled=sampled)
+    tracking, minutes = Tracking(chosen_trackers(), group=study, sampled=sampled), hang_minutes()
     # What is wrong there is told before data are rendered, or another run's folder is met.
     load_config(config, delta or {})
     harness = Clock()
@@ -130,7 +131,7 @@ def train_run(
         split=default_split(seed, data) if split is None else split, data=data, description=read_dataset(data),
         runs_root=runs_root, own_folder=folder, progress=progress, watch=Watch(observer), launcher=launcher, kind="arm",
         memory_budget_mb=memory_budget_mb, on_fail=on_fail, patience=patience,
-        tracking=tracking,
+        tracking=tracking, hang_minutes=minutes,
     )  # fmt: skip
     return _train(run, harness)
 
@@ -158,6 +159,7 @@ class _Run:
     on_fail: FailAction
     patience: float
     tracking: Tracking
+    hang_minutes: float
 
     @property
     def identity(self) -> str:
@@ -242,7 +244,7 @@ def _train(run: _Run, harness: Clock) -> Record:
         train(Job(
             settings=settings, record=record, folder=run.folder, weights=weights, bar=run.title if run.progress else None,
             launcher=run.launcher, watch=run.watch, policy=run.policy(), harness=harness,
-            tracking=run.tracking, lost=lambda: any(lock.lost for lock in held),
+            tracking=run.tracking, lost=lambda: any(lock.lost for lock in held), hang_minutes=run.hang_minutes,
         ))  # fmt: skip
     # Ranks measure their own times; after a failure they may not be in step any more.
     return record if record.status == "failed" else first_rank(lambda: record)

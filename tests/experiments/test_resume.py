@@ -37,7 +37,7 @@ TOLERANCE = 2e-6
 # Trains the same run in one forked process after the other: the first is left alone, the others kill themselves at a place and are
 # followed by one that resumes. Prints how each ended.
 SCRIPT = """
-import json, os, signal, sys, traceback
+import json, os, signal, sys, threading, traceback
 from pathlib import Path
 
 # Everything that is imported once, without a tensor made before the forks.
@@ -47,12 +47,13 @@ import_components(load_config("tiny"))
 import mmengine.runner.runner
 from experiments.data.metric import GroupCocoMetric
 from experiments.hooks.record import RecordHook
+from experiments.hooks.watchdog import WatchdogHook
 from experiments.train import train_run
 from models import MultiViewSoftTeacher
 
 data, runs, wanted = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 
-def die(*_, **__):
+def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def plant(place, number):
@@ -64,9 +65,18 @@ def plant(place, number):
             write(checkpoint, path, **options)
             if f"iter_{number}." in path:
                 os.truncate(path, os.path.getsize(path) // 2)
-                die()
+                kill()
         mmengine.runner.runner.save_checkpoint = save
         return
+    if place == "hanging":  # in the middle of a step, and the watchdog has slept until then
+        os.environ["HANG_MINUTES"], hangs = "0.02", threading.Event()
+        tick, place = WatchdogHook.tick, "step"
+        WatchdogHook.tick = lambda self: hangs.is_set() and tick(self)
+        def die():
+            hangs.set()
+            threading.Event().wait()
+    else:
+        die = kill
     owner, name = {
         "step": (MultiViewSoftTeacher, "loss"),
         "validating": (GroupCocoMetric, "compute_metrics"),
@@ -147,6 +157,7 @@ PLACES: dict[str, list[tuple[str, int]]] = {
     "while-validating-at-the-end": [("validating", 4)],  # the student's scores; the teacher's are lost with them
     "while-a-checkpoint-is-written": [("writing", 4)],
     "again-and-again": [("step", 5), ("step", 1), ("validated", 1)],
+    "hanging": [("hanging", 4)],
     "at-random": [("step", STEP)],
 }
 REDUCED = BUDGET | {"model.precision": "bfloat16"}
@@ -169,7 +180,12 @@ def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = said.read()
     assert done.returncode == 0, text
     codes = [json.loads(line) for line in text.splitlines() if line.startswith("[")]
-    assert codes == [[*[-signal.SIGKILL] * len(at), 0] for *_, at in wanted], text
+    ends = [[1 if place == "hanging" else -signal.SIGKILL for place, _ in at] for *_, at in wanted]
+    assert codes == [[*killed, 0] for killed in ends], text
+    assert (
+        "baseline (seed 0): nothing has moved for 0.02 min (HANG_MINUTES), since iteration 3; it hangs in threading."
+        in text
+    )
     return folder / "all"
 
 
@@ -196,6 +212,7 @@ def test_killed_runs_went_on_from_their_last_whole_checkpoints(runs: Path) -> No
         "while-validating-at-the-end": [6],
         "while-a-checkpoint-is-written": [2],
         "again-and-again": [4, 4, 6],
+        "hanging": [2],
     }
 
 

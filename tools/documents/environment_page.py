@@ -18,6 +18,7 @@ MEANINGS = {
     "TRACK": f"Where figures go beside the record: of {', '.join(NAMES)}, joined by commas; default `{DEFAULT}`.",
     "CUDA_VISIBLE_DEVICES": "The cards to use, as PyTorch and CUDA read it; `--gpus` sets it for workers.",
     "OMP_NUM_THREADS": "Threads that training may use on a CPU, as PyTorch reads it; workers divide them; default one a core.",
+    "HANG_MINUTES": "Minutes without an iteration after which the process of a run that hangs ends itself; default 60, 0 never.",
     "WANDB_MODE": "`offline` (default), `online` or `disabled`.",
     "WANDB_PROJECT": f"W&B's project; default `{PROJECT}`.",
     "WANDB_ENTITY": "W&B's team or user; default the account's own.",
