@@ -92,10 +92,10 @@ def shapley_bars_of(answers: Answers) -> ShapleyBars | None:
 
 
 def plot_shapley(panel: ShapleyPanel, ax: Axes, *, names: bool = True) -> None:
-    """Draw one class: a bar per factor, losses hatched; ``names``: with the factors' names."""
+    """Draw one class: a bar per factor; ``names``: with the factors' names."""
     ax.axvline(0, color=INK, linewidth=0.9, zorder=3)
     for place, (_, estimate) in enumerate(panel.values):
-        style = bar_style(1) if estimate.value >= 0 else bar_style(6) | {"hatch": "////"}
+        style = bar_style(1) if estimate.value >= 0 else bar_style(6)
         ax.barh([place], [estimate.value], height=0.62, **style)
         draw_interval(ax, estimate, place, color=INK)
         write_beside(ax, signed(estimate.value), place, points=3)

@@ -34,9 +34,9 @@ _VERDICT_POINTS = 129.0  # from the axis to the verdict
 _ROW = 0.18  # inches
 _STYLES: dict[Kind, dict[str, Any]] = {
     "gain": bar_style(1),
-    "loss": bar_style(6) | {"hatch": "////"},
+    "loss": bar_style(6),
     "sum": bar_style(0),
-    "gap": bar_style(2) | {"hatch": "xxxx"},
+    "gap": bar_style(2),
     "total": bar_style(0) | {"facecolor": "#666666"},
 }
 

@@ -71,7 +71,8 @@ def audit(
         console.print(note, style="yellow", markup=False, highlight=False)
     console.print(_table(found))
     for aim, title in _AIMS[1:]:
-        sets = " ".join(f"--set {line}" for line in lines[aim]) or "no threshold reaches it"
+        missed = "keeps a box that is right" if aim == "F1" else "reaches it"
+        sets = " ".join(f"--set {line}" for line in lines[aim]) or f"no threshold {missed}"
         console.print(f"For the {title} over all classes: {sets}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Curves, chart and pictures: {folder}", markup=False, highlight=False, soft_wrap=True)
 

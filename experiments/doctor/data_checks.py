@@ -14,10 +14,11 @@ def class_findings(case: Case) -> list[Finding]:
     """Classes with no boxes, or a handful, among the labelled or the validation groups."""
     grave: dict[str, tuple[Level, Level, str, str]] = {
         "labelled": (
-            "error", "warning", "cannot be learnt", "Label groups that show it, or import with more of --labelled",
+            "error", "warning", "cannot be learnt", "Label groups that show it, or import own data with more of --labelled",
         ),
         "validation": (
-            "warning", "note", "cannot be judged", "Import with more of --val or another --seed, so that validation shows it",
+            "warning", "note", "cannot be judged",
+            "Import own data with more of --val or another --seed, so that validation shows it",
         ),
     }  # fmt: skip
     findings = []
@@ -62,8 +63,12 @@ def smallest_box_findings(case: Case) -> list[Finding]:
     if not hit:
         return []
     evidence = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    theirs = boxes.sides[np.isin(boxes.labels, [case.classes.index(name) for name in hit])]
-    lower = [int(side) for side in np.minimum(np.ceil(np.percentile(theirs, 1, axis=0)) - 1, least)]  # below nearly all
+    # Of each class, half of the bound at most is no wider than the width, and half no higher than the height.
+    narrowest = [
+        np.quantile(boxes.sides[boxes.labels == case.classes.index(name)], _MOST_TOO_SMALL / 2, axis=0, method="lower")
+        for name in hit
+    ]
+    lower = [max(0, int(side)) for side in np.minimum(np.ceil(np.min(narrowest, axis=0)) - 1, least)]
     return [Finding(
         "smallest pseudo-box", "warning",
         f"More than {_MOST_TOO_SMALL:.0%} of the boxes of {', '.join(hit)} are too small to ever be pseudo-boxes.",
