@@ -32,6 +32,7 @@ from experiments.address import LEDGER_NAME, hidden, is_missing, known_url
 from experiments.console import mistakes_told, result_console, stop_told
 from experiments.errors import UserError
 from experiments.monitoring.console import MemoryBudget, OnFail
+from experiments.monitoring.hang import hang_minutes
 from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
 from experiments.runs import data_folder
@@ -165,7 +166,7 @@ def run(
     )  # fmt: skip
     count, cards = parse_workers(workers), cards_in(gpus)
     check_cards(cards)
-    chosen_trackers()  # before a study is begun: a name that is none would fail each of its arms
+    _check_environment()
     console = result_console()
     budget_mb = parse_budget(memory_budget) if memory_budget else None
     begun, ledger = begin(request)
@@ -211,7 +212,7 @@ def worker(
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Join a study from any machine that sees its storage and its data: train what waits until nothing is left."""
-    chosen_trackers()
+    _check_environment()
     root, cards = _root(runs_root), cards_in(gpus)
     check_cards(cards)
     ledger = _ledger(study, root, storage)
@@ -316,6 +317,12 @@ def _chosen_workers(request: Request, gpus: list[str], jobs: int, console: Conso
     told = f"Workers: {choice.workers}; {choice.reason}."
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     return choice.workers
+
+
+def _check_environment() -> None:
+    """Refuse variables that would fail each arm of a study, before it is begun."""
+    chosen_trackers()
+    hang_minutes()
 
 
 def _root(runs_root: Path | None) -> Path:

@@ -21,10 +21,10 @@ from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
 from experiments.hooks.monitor import Policy
-from experiments.hooks.watchdog import hang_minutes
 from experiments.locks import Lock, locked
 from experiments.monitoring.console import FailAction
 from experiments.monitoring.gates import broken_off
+from experiments.monitoring.hang import hang_minutes
 from experiments.monitoring.memory import device_memory_mb
 from experiments.observer import Observer, Watch
 from experiments.prepare import prepared_data

@@ -10,27 +10,8 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from experiments.errors import UserError
-
-_MINUTES = 60.0
 _TICKS = 20
 _SHOW_CURSOR = "\x1b[?25h"  # which a progress bar hides
-
-
-def hang_minutes() -> float:
-    """Minutes without an iteration after which a run hangs, by ``HANG_MINUTES``; infinite where that is 0.
-
-    Raises:
-        UserError: it is no such number.
-    """
-    told = os.environ.get("HANG_MINUTES", "") or str(_MINUTES)
-    try:
-        minutes = float(told)
-    except ValueError:
-        minutes = math.nan
-    if not minutes >= 0:
-        raise UserError(f"HANG_MINUTES is {told!r}: give minutes, or 0 for runs that may stand still for ever.")
-    return minutes or math.inf
 
 
 def _end(said: str) -> None:

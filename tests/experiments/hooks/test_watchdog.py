@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from experiments.errors import UserError
 from experiments.hooks import watchdog
-from experiments.hooks.watchdog import WatchdogHook, hang_minutes
+from experiments.hooks.watchdog import WatchdogHook
 
 
 @pytest.fixture
@@ -56,16 +55,3 @@ def test_it_ticks_while_it_is_entered_and_not_where_it_is_switched_off(ends: lis
         while not ends:
             time.sleep(0.01)
     assert threading.active_count() == threads
-
-
-@pytest.mark.parametrize(("told", "minutes"), [("", 60), ("90", 90), ("0.5", 0.5), ("0", math.inf)])
-def test_the_minutes_are_the_environments(told: str, minutes: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANG_MINUTES", told)
-    assert hang_minutes() == minutes
-
-
-@pytest.mark.parametrize("told", ["soon", "-1", "nan"])
-def test_what_is_no_number_of_minutes_is_refused(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANG_MINUTES", told)
-    with pytest.raises(UserError, match=f"HANG_MINUTES is '{told}': give minutes"):
-        hang_minutes()

@@ -51,12 +51,17 @@ def test_a_way_to_use_weights_and_biases_that_is_not_offered_is_refused() -> Non
     assert chosen_trackers({"WANDB_MODE": "sometimes", "TRACK": "jsonl"}) == ("jsonl",)
 
 
-def test_a_study_refuses_them_before_it_is_begun(tmp_path: Path) -> None:
-    environment = {"TRACK": "mlflow", "RUNS": str(tmp_path / "runs"), "DATA": str(tmp_path / "data")}
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("TRACK", "mlflow", "no tracker 'mlflow'"), ("HANG_MINUTES", "soon", "HANG_MINUTES is 'soon'"),
+])  # fmt: skip
+def test_a_study_refuses_variables_that_would_fail_its_arms_before_it_is_begun(
+    name: str, value: str, said: str, tmp_path: Path
+) -> None:
+    environment = {name: value, "RUNS": str(tmp_path / "runs"), "DATA": str(tmp_path / "data")}
     command = [sys.executable, "-m", "ablations", "run", "--scale", "tiny", "--factors", "focal"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "no tracker 'mlflow'" in done.stderr
+    assert said in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
