@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import sys
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +40,8 @@ from experiments.prepare import prepared_data
 from experiments.runs import data_folder
 from experiments.studies import STUDY_NAME, read_study
 from experiments.tracking.choice import chosen_trackers
+
+_VARIABLES = ("RUNS", "DATA_ROOT", "CONFIGS", "TRACK")  # have a part in a study, and no option in its command
 
 
 class _Commands(TyperGroup):
@@ -184,7 +188,10 @@ def run(
             "--study", begun.study, "--data", str(place.data), "--runs-root", str(place.runs_root), "--on-fail", on_fail,
             *(["--memory-budget", memory_budget] if memory_budget else []),
         ]  # fmt: skip
-        again = f"{request.command} --workers {count}" if count > 1 else request.command
+        again = _again(request.command, {
+            "--workers": str(count) if count > 1 else None, "--gpus": gpus, "--grace": f"{grace:g}" if grace != GRACE else None,
+            "--memory-budget": memory_budget, "--on-fail": on_fail if on_fail != "warn" else None,
+        })  # fmt: skip
         with stop_told(f"Stopped; the same command continues where it was: {again}"):
             if count == 1:
                 train_here(ledger, begun, place, gpus=cards, console=console)
@@ -317,6 +324,13 @@ def _chosen_workers(request: Request, gpus: list[str], jobs: int, console: Conso
     told = f"Workers: {choice.workers}; {choice.reason}."
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     return choice.workers
+
+
+def _again(command: str, options: Mapping[str, str | None]) -> str:
+    """The command with the options that have a value, behind the variables of the environment that have a part in a study."""
+    variables = [f"{name}={shlex.quote(value)}" for name in _VARIABLES if (value := os.environ.get(name))]
+    given = [f"{option} {shlex.quote(value)}" for option, value in options.items() if value]
+    return " ".join([*variables, command, *given])
 
 
 def _check_environment() -> None:

@@ -115,10 +115,11 @@ def token_findings(case: Case) -> list[Finding]:
     if list(fusion.tokens_per_level) == list(cells):  # every cell is a token
         remedy = "Feed larger views (model.detector.backbone.mvvit.image_size: height, width), where memory allows"
     if starved:
-        # Tokens of a level grow with K until each of its cells is one.
-        least, tokens = min(max(medians[name]) for name in starved), tokens_of(case.settings)
-        if tokens is not None and least * max(cells) / max(fusion.tokens_per_level) >= 1:
-            remedy += f" (about {math.ceil(tokens / least)} are enough for one)"
+        # The first level has the most tokens. They grow with K, which is quoted at a reference size, until each cell is one.
+        needed = math.ceil(max(fusion.tokens_per_level) / min(max(medians[name]) for name in starved))
+        reference = case.settings.model.detector.backbone.mvvit.get("reference_tokens") or max(cells)
+        if tokens_of(case.settings) is not None and needed <= max(cells):
+            remedy += f" ({math.ceil(needed * reference / max(cells))} are enough for one)"
         token = "token" if banded else "pooled token"
         return [Finding(
             "tokens per defect", "warning", f"The median defect of {', '.join(starved)} gets less than one {token}.",

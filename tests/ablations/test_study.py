@@ -1,6 +1,7 @@
 """Studies, through the command line: what is trained, shared, skipped, extended, refused, and how it exits."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -222,12 +223,25 @@ def test_a_pruned_run_is_no_failure(laboratory: Laboratory) -> None:
     assert laboratory.run("--factors", "focal").exit_code == 0
 
 
+def test_the_command_that_goes_on_has_the_rules_and_places_of_the_one_that_was_stopped(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACK", "jsonl")
+    laboratory.outcomes["focal", 0] = KeyboardInterrupt()
+    options = ["--grace", "90", "--memory-budget", "8GB", "--on-fail", "stop"]
+    command = "python -m ablations run --design alone --factors focal --scale cpu --seeds 1 --study ablation-focal"
+    said = laboratory.run("--factors", "focal", *options).stderr
+    places = f"RUNS={os.environ['RUNS']} DATA_ROOT={os.environ['DATA_ROOT']} TRACK=jsonl"
+    assert said == f"Stopped; the same command continues where it was: {places} {command} {' '.join(options)}\n"
+
+
 def test_interrupting_keeps_what_is_done_and_names_the_command(laboratory: Laboratory) -> None:
     laboratory.outcomes["focal", 0] = KeyboardInterrupt()
     result = laboratory.run("--factors", "focal")
     command = "python -m ablations run --design alone --factors focal --scale cpu --seeds 1 --study ablation-focal"
     assert result.exit_code == 130
-    assert result.stderr == f"Stopped; the same command continues where it was: {command}\n"
+    assert result.stderr.startswith("Stopped; the same command continues where it was: RUNS=")
+    assert result.stderr.endswith(f" {command}\n")
     assert laboratory.jobs("ablation-focal") == [("baseline", "completed"), ("focal", "waiting")]
     laboratory.outcomes.clear()
     assert laboratory.run(*command.split()[4:]).exit_code == 0
