@@ -94,8 +94,9 @@ def choose_workers(
     free = " and ".join(f"{one / 1024:.1f}" for one in machine.free_mb)
     margin = ", doubled since it holds arms not measured yet" if new else ""
     reason = (
-        f"{limits['jobs']} jobs wait, the cores ({machine.cores}) are enough for {limits['cores']}, and {free} GiB of free memory "
-        f"for {limits['memory']} (highest peak of {len(arms)} trained: {peak / 1024:.2f} GiB{margin})"
+        f"{limits['jobs']} job{'s wait' if limits['jobs'] != 1 else ' waits'}, the cores ({machine.cores}) are enough for "
+        f"{limits['cores']}, and {free} GiB of free memory for {limits['memory']} "
+        f"(highest peak of {len(arms)} trained: {peak / 1024:.2f} GiB{margin})"
     )
     return Choice(workers, reason)
 

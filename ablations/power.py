@@ -139,7 +139,9 @@ def smallest_effect(
     if noise is None or spread is None:
         return unknown(f"The spread from run to run is not known yet: measure it with {measured_by}.")
     if spread.std < _ROUNDING:
-        return unknown(f"The AP of {noise.class_name} was the same in every run, so its spread cannot be told.")
+        return unknown(
+            f"The AP of {noise.class_name} was the same in all runs of each arm, so its spread cannot be told."
+        )
     own = describe(arms, factors).error_degrees(replicates, interactions=True)
     degrees = max(spread.degrees, own)
     worst = max(sum(weight**2 for weight in found.values()) for found in weights)

@@ -170,7 +170,7 @@ def test_the_paired_deviation_is_used_where_it_is_known_well() -> None:
     [
         ("alone", None, "The spread from run to run is not known yet: measure it with make noise."),
         ("alone", Noise("Chipped", None, None), "The spread from run to run is not known yet"),
-        ("alone", Noise("Chipped", Spread(0.0, 3), None), "The AP of Chipped was the same in every run"),
+        ("alone", Noise("Chipped", Spread(0.0, 3), None), "The AP of Chipped was the same in all runs of each arm"),
         ("noise", MEASURED, "Of no factor does the design tell"),
     ],
 )
