@@ -112,7 +112,7 @@ def threshold_findings(
     if few:
         reachable = [scores for scores in few if scores.matching is not None]
         remedy = (
-            f"Lower it for all classes, for example {_example(min(reachable, key=_matching))}; {audit}."
+            f"Lower it for all classes, for example {_example(min(reachable, key=_matching))}{_apart(judged)}; {audit}."
             if reachable
             else f"The teacher finds too few of them at any threshold: train a longer burn-in; {audit}."
         )
@@ -124,7 +124,7 @@ def threshold_findings(
             _warning(
                 f"{_INITIAL}={thresholds.initial:g} keeps more than twice as many boxes of {_names(many)} as there are.",
                 evidence,
-                f"Raise it for all classes, for example {_example(max(many, key=_matching))}; {audit}.",
+                f"Raise it for all classes, for example {_example(max(many, key=_matching))}{_apart(judged)}; {audit}.",
             )
         )
     rest = [scores for scores in judged if scores not in few]
@@ -202,6 +202,18 @@ def _matching(scores: ClassScores) -> float:
 
 def _example(scores: ClassScores) -> str:
     return f"--set {_INITIAL}={_matching(scores):g}, which keeps about as many boxes of {scores.name} as there are"
+
+
+def _apart(judged: Sequence[ClassScores]) -> str:
+    """That one threshold may not suit all classes, where they have thresholds of their own: following one warns of the other."""
+    known = [scores for scores in judged if scores.matching is not None]
+    low, high = min(known, key=_matching, default=None), max(known, key=_matching, default=None)
+    if low is None or high is None or low.matching == high.matching:
+        return ""
+    return (
+        f" (classes differ, from {_matching(low):g} for {low.name} to {_matching(high):g} for {high.name}: where no threshold "
+        "suits all, take one between, or train the burn-in longer)"
+    )
 
 
 def _names(scores: Sequence[ClassScores]) -> str:

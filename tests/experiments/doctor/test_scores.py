@@ -64,6 +64,23 @@ def test_a_threshold_of_099_keeps_nothing() -> None:
     assert rows[3] == ["B", "1.000", "0.500", "0.000", "0%", "0.000", "0.000", "0.000", "-"]
 
 
+def test_classes_that_no_one_threshold_suits_are_told_of_with_the_remedy_of_either() -> None:
+    """A is found at .8 with two false boxes at .1 a view, Rare at .6 with two at .5: as many as there are at .79 and at .59."""
+    views = [
+        replace(
+            view, truth=np.zeros((2, 4)), truth_labels=np.array([0, 2]), boxes=np.zeros((6, 4)),
+            labels=np.array([0, 0, 0, 2, 2, 2]), scores=np.array([0.8, 0.1, 0.1, 0.6, 0.5, 0.5]), uncertainties=np.full(6, 0.01),
+        )
+        for view in planted()
+    ]  # fmt: skip
+    apart = "(classes differ, from 0.59 for Rare to 0.79 for A: where no threshold suits all, take one between, or"
+    (raising,) = findings(views, initial=0.45, regress=0.005)[:1]
+    assert raising.says.endswith("=0.45 keeps more than twice as many boxes of Rare as there are.")
+    assert apart in raising.remedy
+    (lowering,) = findings(views, initial=0.7)[:1]
+    assert lowering.says.endswith("=0.7 keeps almost no box of Rare.") and apart in lowering.remedy
+
+
 def test_a_threshold_of_001_keeps_everything() -> None:
     (finding,) = findings(initial=0.01, classify=0.01, propose=0.01)
     assert finding.says.endswith("=0.01 keeps more than twice as many boxes of A as there are.")
