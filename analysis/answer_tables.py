@@ -13,7 +13,7 @@ from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
-from analysis.numerals import plain, signed, times
+from analysis.numerals import plain, probability, signed, times
 from analysis.refusals import Refusal
 from analysis.shapley import Shapley
 from analysis.synergy import Synergy
@@ -214,7 +214,7 @@ def _target_cells(arm: ArmAttainment, *, bound: bool = False) -> list[Text]:
     for target in arm.targets:
         text = _styled(target.verdict)
         if target.probability is not None:
-            text.append(f"\nP {_probability(target.probability, bound=bound)}", style="dim")
+            text.append(f"\nP {probability(target.probability, bound=bound)}", style="dim")
         targets.append(text)
     return [_two_lines(arm.change), ratio, *targets]
 
@@ -249,12 +249,6 @@ def _interval(estimate: Estimate, *, between: str = " ") -> Text:
     if estimate.low is not None and estimate.high is not None:
         text.append(f"{between}{signed(estimate.low)} to {signed(estimate.high)}", style="dim")
     return text
-
-
-def _probability(value: float, *, bound: bool) -> str:
-    if bound:
-        return f"≥ {min(value, 0.99):.2f}"
-    return ">.99" if value > 0.995 else "<.01" if value < 0.005 else f"{value:.2f}"
 
 
 def _p(value: float | None) -> str:

@@ -11,6 +11,7 @@ from analysis.answers import Answers
 from analysis.arm_letters import arm_label, letters_note, letters_of
 from analysis.attainment import UNDERPOWERED, Attainment, ClassAttainment
 from analysis.fits import Estimate, reason_notes
+from analysis.numerals import probability
 from analysis.observations import UNEVEN
 from analysis.refusals import Refusal
 from analysis.sheet import (
@@ -230,8 +231,7 @@ def _heading(line: TargetLine) -> str:
 def _words(target: Attainment) -> str:
     if target.probability is None:
         return target.verdict
-    p = target.probability
-    return f"{target.verdict}, P {'>.99' if p > 0.995 else '<.01' if p < 0.005 else f'{p:.2f}'.lstrip('0')}"
+    return f"{target.verdict}, P {probability(target.probability).lstrip('0')}"
 
 
 def _best_note(part: ClassAttainment, letters: dict[str, str]) -> str:

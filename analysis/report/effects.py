@@ -8,7 +8,7 @@ from analysis.answers import Answers, method_of
 from analysis.attainment import ArmAttainment, ClassAttainment, words_on
 from analysis.effects import FactorEffect, meanings_of
 from analysis.fits import Estimate, reason_notes
-from analysis.numerals import signed, times
+from analysis.numerals import probability, signed, times
 from analysis.refusals import Refusal
 from analysis.report.page import Cell, Content, Fold, Picture, Section, Table, Tone
 from analysis.report.svg import inline
@@ -164,8 +164,7 @@ def _attained(arm: ArmAttainment, *, bound: bool = False) -> tuple[Content, ...]
     for target in arm.targets:
         lines = [_verdict(target.verdict)]
         if target.probability is not None:
-            shown = min(target.probability, 0.99) if bound else target.probability
-            lines.append(Cell(f"P {'≥ ' if bound else ''}{shown:.2f}"))
+            lines.append(Cell(f"P {probability(target.probability, bound=bound)}"))
         targets.append(tuple(lines))
     return _interval(arm.change), ratio, *targets
 
