@@ -189,8 +189,8 @@ def run(
             *(["--memory-budget", memory_budget] if memory_budget else []),
         ]  # fmt: skip
         again = _again(request.command, {
-            "--workers": str(count) if count > 1 else None, "--gpus": gpus, "--grace": f"{grace:g}" if grace != GRACE else None,
-            "--memory-budget": memory_budget, "--on-fail": on_fail if on_fail != "warn" else None,
+            "--workers": str(count) if count > 1 else None, "--gpus": gpus, "--memory-budget": memory_budget,
+            "--on-fail": on_fail if on_fail != "warn" else None,
         })  # fmt: skip
         with stop_told(f"Stopped; the same command continues where it was: {again}"):
             if count == 1:

@@ -109,6 +109,7 @@ def request_of(
         "--study": name,
         "--data": str(data.resolve()) if data else None,
         "--runs-root": str(runs_root.resolve()) if runs_root else None,
+        "--grace": f"{grace:g}" if grace != GRACE else None,
         "--storage": storage if storage and hidden(storage) == storage else None,  # else STORAGE has to hold it
     }
     words = [word for option, value in options.items() if value for word in (option, value)]

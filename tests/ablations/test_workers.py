@@ -59,6 +59,10 @@ def test_the_threads_that_are_divided_are_those_that_the_user_left(monkeypatch: 
     for told, threads in (("", "4"), ("6", "3"), ("1", "1"), ("99", "4"), ("0", "4")):
         monkeypatch.setenv("OMP_NUM_THREADS", told)
         assert environments(2, []) == [{"OMP_NUM_THREADS": threads}] * 2
+    monkeypatch.undo()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    threads = str(len(os.sched_getaffinity(0)))
+    assert environments(1, []) == [{"OMP_NUM_THREADS": threads}]
 
 
 def test_workers_that_leave_jobs_are_told(ledger: Ledger, tmp_path: Path) -> None:
