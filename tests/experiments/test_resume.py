@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ BUDGET = {
     "model.semi_train_cfg.rpn_pseudo_thr": 0.0,
 }  # fmt: skip
 
-# On a GPU, whose kernels add up in no fixed order: how far the weights of two runs may lie apart, as a share of their norm. A step
-# moves them by 1.2e-5 of it here, so that an optimiser without its past, or another batch, is beyond.
-TOLERANCE = 2e-6
+# On a GPU, whose kernels add up in no fixed order: how far the weights of two runs may lie apart, as a share of their norm. On an
+# H200 runs of one seed, killed or not, lay 3.9e-6 to 5.1e-6 apart (bfloat16: 1.9e-4). What a resumed run forgets shows as more, on
+# a CPU: other random numbers as 6.8e-5, a schedule begun anew as 7.9e-5, an optimiser without its past as 3.4e-4, another
+# batch as 0.1.
+TOLERANCE = 2e-5
+REDUCED_TOLERANCE = 1e-3
 
 # Trains the same run in one forked process after the other: the first is left alone, the others kill themselves at a place and are
 # followed by one that resumes. Prints how each ended.
@@ -133,13 +137,13 @@ def apart(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> fl
     )
 
 
-def same(first: Path, second: Path) -> bool:
+def same(first: Path, second: Path, *, tolerance: float = TOLERANCE) -> bool:
     """Whether two runs ended with the same weights and with records that differ in times alone; on a GPU, with nearly the same."""
     states = weights(first), weights(second)
     assert states[0].keys() == states[1].keys()
     if torch.cuda.is_available():
         validated = [[(v.iteration, v.model) for v in read_record(folder).validations] for folder in (first, second)]
-        return apart(*states) < TOLERANCE and validated[0] == validated[1]
+        return apart(*states) < tolerance and validated[0] == validated[1]
     equal = all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     return equal and essence(read_record(first)) == essence(read_record(second))
 
@@ -164,17 +168,12 @@ REDUCED = BUDGET | {"model.precision": "bfloat16"}
 LOADING = BUDGET | {"train_dataloader.num_workers": 2, "train_dataloader.persistent_workers": True}
 
 
-@pytest.fixture(scope="module")
-def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folders of a run that was left alone, ``whole``, and of the same run killed at each of the places."""
-    print(f"the random step is {STEP}")
-    folder = tmp_path_factory.mktemp("resumed")
-    wanted = [("whole", BUDGET, []), *((name, BUDGET, at) for name, at in PLACES.items())]
-    wanted += [("loaded", LOADING, []), ("loaded-and-killed", LOADING, [("step", 5)])]
-    wanted += [("reduced", REDUCED, []), ("reduced-and-killed", REDUCED, [("step", 4), ("validating", 4)])]
-    with (folder / "said").open("w+") as said:  # not a pipe: a process that outlived its run would hold it up
-        command = [sys.executable, "-c", SCRIPT, str(tiny_data), str(folder), json.dumps(wanted)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def train(wanted: list[Any], data: Path, folder: Path, log: str) -> str:
+    """Train some of the runs, one after the other, and hold how their processes ended; what they said."""
+    with (folder / log).open("w+") as said:  # not a pipe: a process that outlived its run would hold it up
+        command = [sys.executable, "-c", SCRIPT, str(data), str(folder), json.dumps(wanted)]
+        # mmengine asks for cards as it is imported; asked through NVML, CUDA does not begin, which no fork would survive.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
         done = subprocess.run(command, stdout=said, stderr=said, cwd=ROOT, env=environment, check=False)
         said.seek(0)
         text = said.read()
@@ -182,10 +181,24 @@ def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     codes = [json.loads(line) for line in text.splitlines() if line.startswith("[")]
     ends = [[1 if place == "hanging" else -signal.SIGKILL for place, _ in at] for *_, at in wanted]
     assert codes == [[*killed, 0] for killed in ends], text
-    assert (
-        "baseline (seed 0): nothing has moved for 0.02 min (HANG_MINUTES), since iteration 3; it hangs in threading."
-        in text
-    )
+    return text
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders of a run that was left alone, ``whole``, and of the same run killed at each of the places."""
+    print(f"the random step is {STEP}")
+    folder = tmp_path_factory.mktemp("resumed")
+    # First, since these train the burn-ins that the others go on from.
+    train([("whole", BUDGET, []), ("reduced", REDUCED, [])], tiny_data, folder, "said")
+    wanted: list[Any] = [(name, BUDGET, at) for name, at in PLACES.items()]
+    wanted += [("loaded", LOADING, []), ("loaded-and-killed", LOADING, [("step", 5)])]
+    wanted += [("reduced-and-killed", REDUCED, [("step", 4), ("validating", 4)])]
+    parts = max(1, len(os.sched_getaffinity(0)) // 2)  # that train side by side; each imports for itself
+    with ThreadPoolExecutor(parts) as pool:
+        said = list(pool.map(lambda part: train(wanted[part::parts], tiny_data, folder, f"said-{part}"), range(parts)))
+    hung = "baseline (seed 0): nothing has moved for 0.02 min (HANG_MINUTES), since iteration 3; it hangs in threading."
+    assert any(hung in text for text in said)
     return folder / "all"
 
 
@@ -222,7 +235,7 @@ def test_the_number_of_loading_processes_does_not_change_what_they_load(run: str
 
 
 def test_a_killed_run_in_bfloat16_ends_bit_for_bit_as_one_that_was_not(runs: Path) -> None:
-    assert same(runs / "reduced", runs / "reduced-and-killed")
+    assert same(runs / "reduced", runs / "reduced-and-killed", tolerance=REDUCED_TOLERANCE)
     assert read_record(runs / "reduced-and-killed").resumed_from == [2, 6]
     first, other = weights(runs / "whole"), weights(runs / "reduced")
     name = "student.backbone.backbone.conv1.weight"
