@@ -11,14 +11,17 @@ with long arms that part vanishes, so what training alone would give stands besi
 import argparse
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from rich.console import Console
 
@@ -32,17 +35,32 @@ from experiments.prepare import prepared_data
 
 @dataclass(frozen=True)
 class Round:
-    """One study: how many workers, how long the command took, and the ``seconds`` and peak memory of each arm's record."""
+    """One study.
+
+    Attributes:
+        workers: how many.
+        wall: seconds of the whole command.
+        seconds, peaks_mb: of each arm's record.
+        processor: seconds of processor time of the command and all its processes.
+        card: percent of time in which the GPU computed, of each second; empty without one.
+    """
 
     workers: int
     wall: float
     seconds: tuple[dict[str, float], ...]
     peaks_mb: tuple[float, ...]
+    processor: float
+    card: tuple[float, ...] = ()
 
     @property
     def per_hour(self) -> float:
         """Arms per hour of the whole command."""
         return 3600 * len(self.seconds) / self.wall
+
+    @property
+    def cores(self) -> float:
+        """How many cores were at work, on average."""
+        return self.processor / self.wall
 
     @property
     def training(self) -> float:
@@ -88,16 +106,42 @@ def train_round(*, scale: str, workers: int, seeds: int, configs: Path, data: Pa
     ]  # fmt: skip
     environment = {**os.environ, "TRACK": "jsonl", "CONFIGS": str(configs)}
     environment.pop("STORAGE", None)
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    wall = time.perf_counter() - started
+    started = time.perf_counter(), _processor_of_children()
+    with _card_watched() as card:
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+        wall, processor = time.perf_counter() - started[0], _processor_of_children() - started[1]
     if done.returncode == 2:
         raise UserError(done.stderr.strip().removeprefix("Error: "))
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
     records = [json.loads(path.read_text()) for path in sorted((runs / "arms").glob("*/record.json"))]
     seconds = tuple(record["seconds"] for record in records)
-    return Round(workers, wall, seconds, tuple(record["peak_memory_mb"] or 0.0 for record in records))
+    peaks = tuple(record["peak_memory_mb"] or 0.0 for record in records)
+    return Round(workers, wall, seconds, peaks, processor, tuple(card))
+
+
+def _processor_of_children() -> float:
+    """Seconds of processor time of all processes that were waited for so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def _card_watched() -> Iterator[list[float]]:
+    """At the end, the list holds the percent of each second in which the GPU computed, as the driver's program tells."""
+    busy: list[float] = []
+    if shutil.which("nvidia-smi") is None:
+        yield busy
+        return
+    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--id=0", "--loop=1"]
+    with TemporaryFile("w+") as said, subprocess.Popen(query, stdout=said, stderr=subprocess.DEVNULL) as watch:
+        try:
+            yield busy
+        finally:
+            watch.terminate()
+            watch.wait()
+            said.seek(0)
+            busy += [float(line) for line in said if line.strip().isdecimal()]
 
 
 def compare(*, scale: str, workers: Sequence[int], iterations: int, each: int, data: Path | None = None) -> Findings:
@@ -120,6 +164,9 @@ def compare(*, scale: str, workers: Sequence[int], iterations: int, each: int, d
         findings.add(f"{label}: harness of an arm", "s", *(s["harness"] for s in one.seconds))
         findings.add(f"{label}: start-up and queue, per arm", "s", one.start_up)
         findings.add(f"{label}: peak of an arm", "MiB", *one.peaks_mb)
+        findings.add(f"{label}: cores at work", "", one.cores)
+        if one.card:
+            findings.add(f"{label}: the GPU computes", "% of time", *one.card)
     for one in rounds[1:]:
         findings.ratio(
             f"{scale}: arms per hour, {one.workers} / {rounds[0].workers}", one.per_hour / rounds[0].per_hour
@@ -135,7 +182,7 @@ def compare(*, scale: str, workers: Sequence[int], iterations: int, each: int, d
 def measure(*, quick: bool) -> Findings:
     """The short version."""
     if on_gpu() and not quick:
-        return compare(scale="gpu", workers=(1, 4, 8, 12), iterations=40, each=1)
+        return compare(scale="gpu", workers=(1, 8), iterations=20, each=1)
     return compare(scale="tiny", workers=(1, 2), iterations=2 if quick else 20, each=1 if quick else 2)
 
 

@@ -70,7 +70,7 @@ def _endless(loader: Any) -> Iterator[Any]:
 def measure(*, quick: bool) -> Findings:
     """Measure at `cpu`, or at `gpu` on a GPU; their data are rendered first if they are missing."""
     scale = "tiny" if quick else "gpu" if on_gpu() else "cpu"
-    batches = 3 if quick else 40 if on_gpu() else 12
+    batches = 3 if quick else 20 if on_gpu() else 12
     folder = prepared_data(scale, None)
     findings = Findings("loading")
     with children("loading") as made:

@@ -12,6 +12,7 @@ from mmengine.dataset import BaseDataset, ConcatDataset, pseudo_collate
 from mmengine.registry import FUNCTIONS
 
 from experiments.data.groups import Group, View, read_groups
+from experiments.data.loading import Batch
 from experiments.data.sampler import Draw
 from experiments.data.splits import read_parts
 from experiments.errors import UserError
@@ -151,9 +152,9 @@ def multi_view_collate(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 flat = multi_view_collate(present)
                 for key in batch:
                     batch[key][branch] = flat[key]
-        return batch
+        return Batch(batch)
     lengths = {len(group["inputs"]) for group in groups}
     if len(lengths) > 1:
         raise UserError(f"Groups of {sorted(lengths)} views cannot share a batch: every group needs the same number.")
     views = [{key: group[key][i] for key in group} for group in groups for i in range(len(group["inputs"]))]
-    return dict(pseudo_collate(views))
+    return Batch(pseudo_collate(views))
