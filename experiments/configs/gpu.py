@@ -1,4 +1,4 @@
-"""Many arms on one card: views of 128x360 px, ResNet-18, four levels. Sizes are ours and not yet measured on a GPU.
+"""Many arms on one card: views of 128x360 px, ResNet-18, four levels. Sizes are ours.
 
 Command: python -m experiments train gpu
 """
