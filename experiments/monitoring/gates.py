@@ -196,6 +196,10 @@ def _kept_ratio(due: _Due, seen: Evidence) -> Gate:
         return due.absent(f"whether it rises cannot be told from {_iterations(due)}")
     parts = (slice(0, middle), slice(middle, due.milestone))
     first, then = (kept_ratio(seen.kept[part], seen.given[part]) or 0.0 for part in parts)
+    if first == then == 1:
+        return due.absent(
+            "the teacher keeps all of its boxes from the start, a share that cannot rise", first=first, then=then
+        )
     says = f"the teacher keeps {then:.1%} of its boxes, after {first:.1%} (iterations {middle + 1} to {due.milestone}, and before)"
     return due.judge(then > first, says, first=first, then=then)
 

@@ -92,6 +92,16 @@ def test_too_few_iterations_to_tell_are_not_reached() -> None:
     )
 
 
+def test_a_share_of_all_boxes_cannot_rise_but_can_fall() -> None:
+    gates = judge_training(replace(HEALTHY, kept=[10.0] * 40, given=[10.0] * 40))
+    assert names(gates, "failed") == set()
+    assert [gate.says for gate in gates if gate.verdict == "not_reached"] == [
+        "the teacher keeps all of its boxes from the start, a share that cannot rise"
+    ]
+    fallen = judge_training(replace(HEALTHY, kept=[10.0, 10.0, 10.0, 9.0] + [10.0] * 36, given=[10.0] * 40))
+    assert names(fallen, "failed") == {"kept_ratio"}
+
+
 def test_a_supervised_run_has_no_kept_ratio() -> None:
     gates = judge_training(replace(HEALTHY, given=[], kept=[]))
     assert names(gates, "not_reached") == {"kept_ratio"}
