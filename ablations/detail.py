@@ -60,5 +60,7 @@ def _print_record(record: Record, say: Any) -> None:
         say(f"  gate, {gate.line}")
     for alarm in record.alarms:
         say(f"  alarm, {alarm.line}")
-    seconds = ", ".join(f"{name} {duration(value)}" for name, value in record.seconds.items())
+    # The total is that of training and validation: beside the harness, which it leaves out, it would look wrong.
+    parts = {name: value for name, value in record.seconds.items() if name != "total"}
+    seconds = ", ".join(f"{name} {duration(value)}" for name, value in parts.items())
     say(f"  {record.iterations} iterations on {record.device}; {seconds or 'no times yet'}")

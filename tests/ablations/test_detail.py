@@ -16,7 +16,8 @@ GAMMA = "model.detector.rpn_head.loss_cls.gamma"
 def test_every_replicate_is_told_with_its_files_and_record(tmp_path: Path) -> None:
     folder = tmp_path / "arms" / "focal-0"
     folder.mkdir(parents=True)
-    record = make_record("focal-0", {"Chipped": 0.5}, seconds={"total": 150.0}, iterations=160)
+    seconds = {"total": 150.0, "training": 120.0, "validation": 30.0, "harness": 4.0}
+    record = make_record("focal-0", {"Chipped": 0.5}, seconds=seconds, iterations=160)
     record.alarms.append(Alarm(kind="loss_ratio", iteration=8, last=24, says="it [was] too large.", figures={}))
     record.gates.append(Gate(name="class_ap", subject="Chipped", milestone=40, verdict="failed", says="AP [0.5]."))
     write_record(record, folder)
@@ -53,7 +54,7 @@ def test_every_replicate_is_told_with_its_files_and_record(tmp_path: Path) -> No
         "  teacher on val at 1: AP Broken 0.250, Chipped 0.500, Scratched 0.250, Severe_Rust 0.250, Tip_Wear 0.250, all 0.250",
         "  gate, iteration 40, class_ap Chipped: failed; AP [0.5].",
         "  alarm, iteration 8 to 24: it [was] too large.",
-        "  160 iterations on cpu; total 2 min",
+        "  160 iterations on cpu; training 2 min, validation 30 s, harness 4 s",
         f"  {folder}: record.json, weights.pth",
         "seed 1, split 3: failed",
         "  reason: Oh.",
