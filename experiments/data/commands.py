@@ -160,12 +160,15 @@ def _describe(folder: Path, description: dict[str, object]) -> None:
     """Say what a data set folder holds."""
     splits = description["splits"]
     assert isinstance(splits, dict)
-    told = ", ".join(f"{name} {counts['groups']} groups ({counts['boxes']} boxes)" for name, counts in splits.items())
+    told = ", ".join(
+        f"{name} {_number(counts['groups'], 'group')} ({_number(counts['boxes'], 'box', 'boxes')})"
+        for name, counts in splits.items()
+    )
     _tell(f"{folder}: {told}")
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _number(count: int, noun: str, several: str | None = None) -> str:
+    return f"{count} {noun if count == 1 else several or noun + 's'}"
 
 
 def _tell(text: str, *, style: str | None = None) -> None:
