@@ -358,7 +358,7 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
         if begun is None:
             raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
         raise UserError(
-            f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table --study "
-            f"{study}` tells what they say."
+            f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table "
+            f"{paths.study_options(root / study)}` tells what they say."
         )
     return Ledger(name=study, url=url)

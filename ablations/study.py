@@ -32,6 +32,7 @@ from experiments.goals import Goals, read_goals
 from experiments.locks import locked
 from experiments.monitoring.console import print_checklist
 from experiments.monitoring.gates import judge_scores, settled
+from experiments.paths import study_options
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
 from experiments.runs import WEIGHTS_NAME, completed_record, default_split, read_dataset, run_identity
@@ -181,7 +182,7 @@ def conclude(study: Study, entries: Sequence[Entry], place: Place, console: Cons
         others = "; the other results stand" if len(failed) < len(entries) else ""
         console.print(
             f"{len(failed)} of {len(entries)} jobs failed ({told}){others}. To queue them again: "
-            f"python -m ablations retry --study {study.study}",
+            f"python -m ablations retry {study_options(folder)}",
             style="red", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     return not failed

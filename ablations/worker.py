@@ -17,6 +17,7 @@ from ablations.trials import Entry, Outcome
 from experiments.errors import Pruned, TakenOver, UserError
 from experiments.interrupts import undisturbed
 from experiments.monitoring.console import FailAction
+from experiments.paths import study_options
 from experiments.records import Record
 from experiments.runs import read_dataset, run_identity
 from experiments.studies import Study, StudyRun, arm_folder
@@ -69,7 +70,7 @@ def work(
         if claim is None:
             if not any(entry.state in ("waiting", "running") for entry in entries):
                 return
-            _check_references(entries, study)
+            _check_references(entries, study, place)
             time.sleep(_POLL)
             continue
         with claim:
@@ -99,12 +100,12 @@ def _is_reference(entry: Entry) -> bool:
     return entry.arm == BASELINE
 
 
-def _check_references(entries: list[Entry], study: Study) -> None:
+def _check_references(entries: list[Entry], study: Study, place: Place) -> None:
     failed = [entry for entry in entries if _is_reference(entry) and entry.state == "failed"]
     if study.search is not None and failed:
         raise UserError(
             f"The baseline of study {study.study} failed ({first_line(failed[0].reason)}), and sampled settings are judged by it: "
-            f"mend the cause, then: python -m ablations retry --study {study.study}."
+            f"mend the cause, then: python -m ablations retry {study_options(place.runs_root / study.study)}."
         )
 
 

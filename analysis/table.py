@@ -14,6 +14,7 @@ from analysis.results import Model, Study, describe_unfinished, load_study
 from analysis.search import SearchSummary, Setting, search_frame, value_text
 from analysis.summary import Summary, summarise
 from analysis.targets import Comparison
+from experiments.paths import study_options
 from experiments.records import RECORD_NAME
 from experiments.search_file import read_search
 
@@ -28,12 +29,12 @@ def report_study(folder: Path, *, console: Console, model: Model = "teacher") ->
     """
     study = load_study(folder)
     summary, files = write_report(study, folder, model=model)
-    print_summary(summary, console)
+    print_summary(summary, folder, console)
     for path in files:
         console.print(Text(f"wrote {path}", style="dim"), soft_wrap=True)
     if older := _older(study, folder / "report"):
-        anew = f"python -m analysis report --study {folder.name}"
-        console.print(Text(f"Written before these results were there: {', '.join(older)}; to have them anew: {anew}"))
+        console.print(Text(f"Written before these results were there: {', '.join(older)}; to have them anew:"))
+        console.print(Text(f"  python -m analysis report {study_options(folder)}"), soft_wrap=True)
     return files
 
 
@@ -59,15 +60,15 @@ def _older(study: Study, report: Path) -> list[str]:
     return sorted({path.stem for path in report.glob("[!.]*.*") if path.stat().st_mtime_ns < newest})
 
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """Print the AP table, the comparison with the baseline, and every note below; fits 100 columns."""
+def print_summary(summary: Summary, folder: Path, console: Console) -> None:
+    """Print the AP table of a study folder, the comparison with the baseline, and every note below; fits 100 columns."""
     console.print(_ap_table(summary))
     if any(arm.comparisons for arm in summary.arms):
         console.print(_target_table(summary))
         goals = "; ".join(f"{goal.class_name} {goal.description}" for goal in summary.goals)
         console.print(Text(f"Targets, multiples (x) being of the measured baseline: {goals}."))
-        certainty = f"python -m analysis targets --study {summary.study}"
-        console.print(Text(f"Met and missed are of the figures as measured; with what certainty: {certainty}"))
+        console.print(Text("Met and missed are of the figures as measured; with what certainty:"))
+        console.print(Text(f"  python -m analysis targets {study_options(folder)}"), soft_wrap=True)
     for note in summary.notes:
         console.print(Text(note))
     if summary.burn_ins:

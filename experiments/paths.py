@@ -1,6 +1,7 @@
 """Where things live on disk, relative to the repository unless the environment says otherwise."""
 
 import os
+import shlex
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -10,6 +11,13 @@ CONFIGS = Path(os.environ.get("CONFIGS") or REPOSITORY / "experiments" / "config
 def runs_root() -> Path:
     """Folder of all studies: ``$RUNS`` or ``runs/`` in the repository."""
     return Path(os.environ.get("RUNS") or REPOSITORY / "runs")
+
+
+def study_options(folder: Path) -> str:
+    """Options that name a study in a command: its name, and the folder of runs unless it is the repository's own."""
+    root = folder.resolve().parent
+    elsewhere = f" --runs-root {shlex.quote(str(root))}" if root != REPOSITORY / "runs" else ""
+    return f"--study {folder.name}{elsewhere}"
 
 
 def data_root() -> Path:

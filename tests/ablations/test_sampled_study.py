@@ -202,7 +202,7 @@ def test_without_a_baseline_nothing_is_sampled_until_it_is_tried_again(laborator
     assert result.exit_code == 2
     assert result.stderr == (
         "Error: The baseline of study s failed (Out of memory [step 3].), and sampled settings are judged by it: "
-        "mend the cause, then: python -m ablations retry --study s.\n"
+        f"mend the cause, then: python -m ablations retry --study s --runs-root {laboratory.root}.\n"
     )
     assert laboratory.trained == [("baseline", 0)]
     assert search(laboratory, trials=2).exit_code == 2

@@ -188,7 +188,7 @@ def test_a_failing_arm_is_told_the_others_go_on_and_it_is_tried_again_on_request
     assert len(laboratory.reported) == 1
     assert result.stdout.splitlines()[-1] == (
         "1 of 3 jobs failed (focal, seed 0: Out of memory [step 3].); the other results stand. To queue them again: "
-        "python -m ablations retry --study alone-focal-anchors"
+        f"python -m ablations retry --study alone-focal-anchors --runs-root {laboratory.root}"
     )
     laboratory.outcomes.clear()
     assert laboratory.run("--factors", "focal,anchors").exit_code == 1

@@ -12,6 +12,8 @@ from analysis.table import print_summary, report_study
 from experiments.errors import UserError
 from experiments.studies import StudyRequest, read_study, write_study
 
+COMMAND = "  python -m "  # in one line, to be copied
+
 
 def summary_of(folder, model="teacher"):
     return summarise(load_study(folder), model=model)
@@ -19,7 +21,7 @@ def summary_of(folder, model="teacher"):
 
 def printed(folder, model="teacher"):
     stream = io.StringIO()
-    print_summary(summary_of(folder, model), Console(file=stream, width=100))
+    print_summary(summary_of(folder, model), folder, Console(file=stream, width=100))
     return stream.getvalue()
 
 
@@ -38,6 +40,8 @@ def test_one_seed(study, add_run):
     ap, change = rows(text, "focal")
     assert ap == ["focal", "1", "0.500", "0.260", "0.300", "0.300", "0.400", "0.352"]
     assert change == ["focal", "+0.250", "6.00x", "+0.160", "2.60x", "+0.082", "1.30x"]
+    certainty = f"analysis targets --study {study.name} --runs-root {study.parent}"
+    assert f"as measured; with what certainty:\n{COMMAND}{certainty}\n" in text
     assert "5x met, 8x missed" in text
     assert "2.5x met, 3.7x missed" in text
     assert "≥ 0.95x met" in text
@@ -60,8 +64,8 @@ def test_what_the_report_holds_from_before_newer_results_is_named(study, add_run
     assert "Written before" not in told()
     for name in ("effects.csv", "effects.png"):
         os.utime(study / "report" / name, (0, record.stat().st_mtime - 10))
-    again = f"python -m analysis report --study {study.name}"
-    assert f"Written before these results were there: effects; to have them anew: {again}" in told()
+    again = f"analysis report --study {study.name} --runs-root {study.parent}"
+    assert f"Written before these results were there: effects; to have them anew:\n{COMMAND}{again}\n" in told()
 
 
 def test_several_seeds_show_the_spread_and_pair_by_seed(study, add_run):
@@ -190,7 +194,7 @@ def test_fits_a_terminal_of_100_columns(study, add_run):
             add_run(arm, 0.5, 0.1, 0.3, 0.0, 0.4, seed=seed)
     text = printed(study)
     tables = text.splitlines()
-    assert max(len(line) for line in tables) <= 100
+    assert max(len(line) for line in tables if not line.startswith(COMMAND)) <= 100
     assert "…" not in text
     for name in ("Broken", "Chipped", "Scratched", "Severe_Rust", "Tip_Wear"):
         assert name in tables[2]  # headings are whole
