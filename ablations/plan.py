@@ -34,7 +34,7 @@ from experiments.runs import (
     read_dataset,
     run_identity,
 )
-from experiments.studies import ARMS_FOLDER
+from experiments.studies import ARMS_FOLDER, read_study
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
                 missing.append(arm.delta)
                 wanted.add((seed, settings_of(followed(arm.delta))))
     trials = request.search.trials if request.search else 0
+    sampled = min(len(_sampled(request, records)), trials * request.seeds)
     begun = {(r.seed, settings_of(followed(r.delta))) for r in records if r.kind == "burn_in"}
     varied = [name for name in request.factors if any(arm.levels.get(name) == "on" for arm in request.arms)]
     described = describe(request.arms, varied, replicates=request.seeds)
@@ -81,9 +82,9 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         request=request,
         estimability=described,
         runs=(len(request.arms) + trials) * request.seeds,
-        trained=len(request.arms) * request.seeds - len(missing),
+        trained=len(request.arms) * request.seeds - len(missing) + sampled,
         cost=estimate_cost(
-            records, [*missing, *[{}] * (trials * request.seeds)],
+            records, [*missing, *[{}] * (trials * request.seeds - sampled)],
             burn_ins=len(wanted - begun) if request.scale != "paper" else 0, workers=workers,
         ),
         noise={name: noise[name] for name in hard if name in noise},
@@ -97,6 +98,18 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         space=tuple(describe_space(request.search.space)) if request.search else (),
         trials=trials,
     )  # fmt: skip
+
+
+def _sampled(request: Request, records: Sequence[Record]) -> set[str]:
+    """Identities of the completed runs of settings that the study has sampled, whether or not it has come to list them."""
+    fixed = {arm.name for arm in request.arms}
+    begun = read_study(request.runs_root / request.study)
+    listed = {run.identity for run in begun.runs if run.arm not in fixed} if begun else set()
+    return {
+        r.identity
+        for r in records
+        if r.kind == "arm" and (r.identity in listed or (r.study == request.study and r.arm not in fixed))
+    }
 
 
 def comparable_records(request: Request) -> list[Record]:
@@ -241,9 +254,10 @@ def _cost_sentence(cost: Cost, request: Request) -> str:
         )
     if cost.hours == 0:
         return "Cost: nothing is left to train."
-    parts = f"arms {duration((cost.run_hours or 0) * 3600)}, burn-ins {duration((cost.burn_in_hours or 0) * 3600)}"
-    told = f"Cost: about {duration(cost.hours * 3600)} ({parts} of one worker)"
-    return f"{told}, by the times of {cost.records} runs on {cost.device}."
+    parts = {"arms": cost.run_hours, "burn-ins": cost.burn_in_hours}
+    told = ", ".join(f"{name} {duration(hours * 3600)}" for name, hours in parts.items() if hours)
+    told = f"Cost: about {duration(cost.hours * 3600)} ({told} of one worker)"
+    return f"{told}, by the times of {cost.records} run{'s' * (cost.records != 1)} on {cost.device}."
 
 
 def _effect_sentence(name: str, effect: SmallestEffect, noise: Noise | None) -> str:

@@ -10,8 +10,9 @@ from rich.console import Console
 from ablations.arms import arm_with
 from ablations.plan import as_plain, plan, print_noise, print_plan
 from ablations.request import Request, request_of
-from experiments.records import write_record
+from experiments.records import read_record, write_record
 from experiments.runs import read_dataset, run_identity
+from experiments.studies import Study, StudyRun, write_study
 from tests.ablations.conftest import Aps, Laboratory, make_record
 
 FOCAL = arm_with(["focal"]).delta
@@ -142,7 +143,7 @@ def test_plain_and_printed(measured: Laboratory) -> None:
     print_plan(planned, Console(file=file, width=100))
     shown = file.getvalue()
     assert "4 runs at scale cpu (2 arms x 2 seeds), 3 trained already." in shown
-    assert "Cost: about 70 min (arms 60 min, burn-ins 10 min of one worker), by the times of 1 runs on cpu." in shown
+    assert "Cost: about 70 min (arms 60 min, burn-ins 10 min of one worker), by the times of 1 run on cpu." in shown
     assert "Smallest effect on Chipped that it would find" in shown
 
 
@@ -158,6 +159,25 @@ def test_a_sampled_study_is_printed_with_what_it_samples(laboratory: Laboratory)
     assert "7 settings, sampled by TPE" in shown
     assert len([line for line in shown.splitlines() if "pseudo_thr" in line]) == 2
     assert "pseudo_label_initial_score_thr" in shown
+
+
+def test_settings_that_a_study_has_sampled_are_trained_already(laboratory: Laboratory) -> None:
+    asked = request(design="optuna", factors="all", space="thresholds", trials=5)
+    add(laboratory, {}, 0, 0.1, training=400.0)
+    add(laboratory, {"train_cfg.max_iters": 7}, 0, 0.1, training=400.0, study="other", arm="sample-001")
+    assert plan(asked).trained == 1
+    # One that the study has not come to list, one of another study that it lists, and one that is listed and not trained.
+    add(laboratory, {"train_cfg.max_iters": 8}, 0, 0.1, training=400.0, study=asked.study, arm="sample-002")
+    records = [read_record(path.parent) for path in laboratory.root.glob("arms/*/record.json")]
+    listed = [record.identity for record in records if record.study == "other"]
+    runs = [StudyRun(arm=name, seed=0, split=0, identity=name) for name in (*listed, "not-trained")]
+    begun = Study(study=asked.study, scale="cpu", data=None, data_fingerprint="f00d", hard_classes=[], runs=runs)
+    write_study(begun, laboratory.root / asked.study)
+    planned = plan(asked)
+    assert (planned.runs, planned.trained) == (6, 3)
+    assert planned.cost.hours == pytest.approx(3 * 600 / 3600)
+    # No more than are asked for.
+    assert plan(request(design="optuna", factors="all", space="thresholds", trials=1, study=asked.study)).trained == 2
 
 
 def test_the_noise_of_each_class_is_printed(measured: Laboratory) -> None:
