@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,19 +47,19 @@ def train(tiny_data: Path, tmp_path: Path) -> Train:
     return run
 
 
+def find_scores(patch: pytest.MonkeyPatch, teacher: float, student: float) -> None:
+    """Let validations find this AP of the teacher and of the student."""
+    average_precision, turns = metric.average_precision, itertools.cycle((teacher, student))
+
+    def found(*args: Any) -> dict[str, float]:
+        return {**average_precision(*args), "all/AP": next(turns)}
+
+    patch.setattr(metric, "average_precision", found)
+
+
 @pytest.fixture
 def score(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
-    """Let validations find this AP of the teacher and of the student."""
-
-    def patch(teacher: float, student: float) -> None:
-        average_precision, turns = metric.average_precision, itertools.cycle((teacher, student))
-
-        def found(*args: Any) -> dict[str, float]:
-            return {**average_precision(*args), "all/AP": next(turns)}
-
-        monkeypatch.setattr(metric, "average_precision", found)
-
-    return patch
+    return partial(find_scores, monkeypatch)
 
 
 def test_a_healthy_run_raises_no_alarm(train: Train, score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +101,7 @@ def test_each_planted_fault_is_told_once_in_record_and_log(train: Train, score: 
     assert log.read_text().count("WARNING - Alarm, iteration ") == len(record.alarms)
 
 
-@pytest.fixture
-def taught(monkeypatch: pytest.MonkeyPatch) -> None:
+def teach(patch: pytest.MonkeyPatch) -> None:
     """Let each model's teacher find four boxes in every view, of which one scores .9, and from the second time on two."""
     init_weights = MultiViewSoftTeacher.init_weights
 
@@ -119,8 +119,8 @@ def taught(monkeypatch: pytest.MonkeyPatch) -> None:
     def certain(self: Any, x: Any, samples: Any) -> list[torch.Tensor]:
         return [torch.zeros(len(sample.gt_instances)) for sample in samples]
 
-    monkeypatch.setattr(MultiViewSoftTeacher, "init_weights", patched)
-    monkeypatch.setattr(MultiViewSoftTeacher, "compute_uncertainty_with_aug", certain)
+    patch.setattr(MultiViewSoftTeacher, "init_weights", patched)
+    patch.setattr(MultiViewSoftTeacher, "compute_uncertainty_with_aug", certain)
 
 
 def failed(record: Record) -> set[str]:
@@ -138,25 +138,37 @@ model = dict(semi_train_cfg=dict(unsup_weight=0.0))
 """
 
 
-@pytest.fixture
-def arm(taught: None, score: Any, tiny_data: Path, tmp_path: Path) -> Train:
-    """Train an arm of 20 iterations beside a baseline whose overall AP is .4: gates fall due at 2, 5 (validated at 10) and 20."""
-    config = tmp_path / "twenty.py"
+@pytest.fixture(scope="module")
+def beside(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with the baseline of a config of 20 iterations, whose overall AP is .4."""
+    runs = tmp_path_factory.mktemp("beside")
+    config = runs / "twenty.py"
     config.write_text(TWENTY.format(base=str(CONFIGS / "tiny.py")))
+    fingerprint = read_dataset(tiny_data)["fingerprint"]
+    identity = run_identity(config=str(config), delta={}, seed=0, split=0, data_fingerprint=fingerprint)
+    with pytest.MonkeyPatch.context() as patch:
+        teach(patch)
+        find_scores(patch, 0.4, 0.4)
+        baseline = train_run(
+            config=str(config), study="s", data=tiny_data, runs_root=runs, folder=arm_folder(runs, identity),
+            progress=False, on_fail="stop",
+        )  # fmt: skip
+    assert (baseline.status, bool(failed(baseline))) == ("completed", True)  # whatever it fails, others need it
+    return runs
+
+
+@pytest.fixture
+def arm(beside: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Train:
+    """Train an arm of 20 iterations beside the baseline: gates fall due at 2, 5 (validated at 10) and 20."""
+    teach(monkeypatch)
 
     def run(*, name: str = "arm", overall: float = 0.4, on_fail: Any = "warn", **delta: Any) -> Record:
-        score(overall, overall)
-        identity = run_identity(
-            config=str(config), delta={}, seed=0, split=0, data_fingerprint=read_dataset(tiny_data)["fingerprint"]
-        )
-        folder = arm_folder(tmp_path, identity) if name == "baseline" else None
+        find_scores(monkeypatch, overall, overall)
         return train_run(
-            config=str(config), study="s", arm=name, delta=delta, data=tiny_data, runs_root=tmp_path, folder=folder,
-            progress=False, on_fail=on_fail,
+            config=str(beside / "twenty.py"), study="s", arm=name, delta=delta, data=tiny_data, runs_root=beside,
+            folder=beside / request.node.name / name, progress=False, on_fail=on_fail,
         )  # fmt: skip
 
-    baseline = run(name="baseline", on_fail="stop")
-    assert (baseline.status, bool(failed(baseline))) == ("completed", True)  # whatever it fails, others need it
     return run
 
 
