@@ -26,7 +26,7 @@ from ablations.ledger import GRACE, Ledger
 from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, Request, cards_in, names_in, request_of
 from ablations.space import SPACES
 from ablations.status import as_plain, label, status_of, status_view
-from ablations.study import begin, collect, conclude
+from ablations.study import begin, check_unchanged, collect, conclude
 from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
@@ -37,8 +37,8 @@ from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.hang import hang_minutes
 from experiments.monitoring.memory import parse_budget
 from experiments.prepare import prepared_data
-from experiments.runs import data_folder
-from experiments.studies import STUDY_NAME, read_study
+from experiments.runs import data_fingerprint, data_folder
+from experiments.studies import STUDY_NAME, Study, read_study
 from experiments.tracking.choice import chosen_trackers
 
 _VARIABLES = ("RUNS", "DATA_ROOT", "CONFIGS", "TRACK")  # have a part in a study, and no option in its command
@@ -305,14 +305,27 @@ def retry(
     for arm in arms or []:
         if arm not in names:
             raise unknown("arm", arm, names, where=f" in study {study}")
+    begun = read_study(root / study)
+    found = _fingerprint_there(begun) if begun is not None else None
+    if begun is not None and found is not None:
+        check_unchanged(begun, found, root)
     queued = ledger.retry(arms or [])
     if not queued:
         typer.echo("Nothing has failed: nothing to queue again.")
         return
     typer.echo(f"Queued again: {'; '.join(label(entry) for entry in queued)}.")
-    begun = read_study(root / study)
     if begun is not None and begun.requests:
-        typer.echo(f"To train them: {begun.requests[-1].command}")
+        command = begun.requests[-1].command
+        named = runs_root is not None and "--runs-root" not in command
+        typer.echo(f"To train them: {_again(command, {'--runs-root': str(root) if named else None})}")
+
+
+def _fingerprint_there(study: Study) -> str | None:
+    """Fingerprint of what a study's data folder now holds; ``None`` where there is none, as on another machine."""
+    try:
+        return data_fingerprint(study.scale, Path(study.data) if study.data else None)
+    except UserError:
+        return None
 
 
 def _chosen_workers(request: Request, gpus: list[str], jobs: int, console: Console) -> int:

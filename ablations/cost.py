@@ -21,7 +21,7 @@ class Cost:
         hours: until all is trained, with the workers given.
         run_hours, burn_in_hours: of one worker that trains them one after the other.
         records, burn_in_records: how many records of arms and of burn-ins the estimate rests on.
-        device: what these ran on; ``None`` if there are none.
+        device: what these ran on, joined by " and "; ``None`` if there are none.
     """
 
     hours: float | None
@@ -45,7 +45,7 @@ def estimate_cost(
 
     A run is taken to train at the pace (seconds per iteration) of the records with the same settings, since K and the number of
     layers change it; where there are none, at the mean over the arms that there are. Validation and whatever else takes time
-    are added as they were. Records of one device count, that of most of them.
+    are added as they were. Records of one device count, that of most of them; of a kind that it has none of, those of others.
 
     Args:
         records: comparable ones (:func:`ablations.evidence.comparable`).
@@ -59,8 +59,8 @@ def estimate_cost(
     timed = [r for r in records if r.status == "completed" and {"training", "total"} <= r.seconds.keys()]
     devices = Counter(record.device for record in timed)
     device = max(devices, key=lambda name: devices[name]) if devices else None
-    arms = [r for r in timed if r.device == device and r.kind == "arm"]
-    first = [_seconds(r, r.iterations) for r in timed if r.device == device and r.kind == "burn_in"]
+    arms, burnt_in = (_of(device, [r for r in timed if r.kind == kind]) for kind in ("arm", "burn_in"))
+    first = [_seconds(r, r.iterations) for r in burnt_in]
 
     used: set[str] = set()
     seconds: list[float | None] = []
@@ -84,8 +84,13 @@ def estimate_cost(
         burn_in_hours=_hours(burn_in_seconds),
         records=len(used),
         burn_in_records=len(first) if burn_ins else 0,
-        device=device,
+        device=" and ".join(dict.fromkeys(r.device for r in [*arms, *(burnt_in if burn_ins else ())])) or None,
     )
+
+
+def _of(device: str | None, records: Sequence[Record]) -> Sequence[Record]:
+    """Those of a device, or all where it has none."""
+    return [record for record in records if record.device == device] or records
 
 
 def _base(arms: Sequence[Record], delta: Mapping[str, Any], iterations: int | None) -> list[list[Record]]:

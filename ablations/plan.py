@@ -249,7 +249,8 @@ def noise_command(request: Request) -> str:
 def _cost_sentence(cost: Cost, request: Request) -> str:
     if cost.hours is None:
         return (
-            f"Cost: not known, since nothing at scale {request.scale} has been measured on this data; "
+            f"Cost: not known, since no {'arm' if cost.run_hours is None else 'burn-in'} at scale {request.scale} has been "
+            f"measured on this data; "
             f"`{noise_command(request)}` measures it."
         )
     if cost.hours == 0:

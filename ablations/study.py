@@ -35,7 +35,7 @@ from experiments.monitoring.gates import judge_scores, settled
 from experiments.paths import study_options
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
-from experiments.runs import WEIGHTS_NAME, completed_record, default_split, read_dataset, run_identity
+from experiments.runs import WEIGHTS_NAME, completed_record, data_folder, default_split, read_dataset, run_identity
 from experiments.studies import Search, Study, StudyRequest, StudyRun, arm_folder, read_study, write_study
 
 PLAN = "plan"
@@ -279,6 +279,25 @@ def _extended(stored: Study | None, request: Request, data: Path, description: M
     )
 
 
+def check_unchanged(study: Study, fingerprint: str, runs_root: Path) -> None:
+    """Refuse a study whose data folder now holds other data than it began with.
+
+    Args:
+        fingerprint: of the data that lie there.
+        runs_root: the folder of runs that the study is in.
+
+    Raises:
+        UserError: see above.
+    """
+    if fingerprint != study.data_fingerprint:
+        folder = data_folder(study.scale, Path(study.data) if study.data else None)
+        raise UserError(
+            f"The files in {folder} have changed since study {study.study} in {runs_root} began (fingerprint "
+            f"{study.data_fingerprint}, now {fingerprint}): runs before and after do not compare; put back the files that it began "
+            "with, or begin another study (--study, make: STUDY=)."
+        )
+
+
 def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) -> None:
     where = f"Study {study.study} in {request.runs_root}"
     if study.scale != request.scale:
@@ -286,6 +305,8 @@ def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) 
             f"{where} is at scale {study.scale}, not {request.scale}: runs of two scales do not compare; "
             "choose another --study (make: STUDY=)."
         )
+    if study.data == (str(request.data) if request.data else None):
+        check_unchanged(study, fingerprint, request.runs_root)
     if study.data_fingerprint != fingerprint:
         raise UserError(
             f"{where} is on another data set ({study.data or 'the default one'}, fingerprint {study.data_fingerprint}): "

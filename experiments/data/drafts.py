@@ -48,15 +48,17 @@ class Folder:
         self.root = root
         self.annotation = annotation
         self.files: list[Path] = []
+        self.linked: list[Path] = []  # folders that are links, which are not followed: they may lead anywhere
         for place, folders, names in os.walk(root):
             # Archives made on a Mac hold a shadow of every file in __MACOSX, or as ._name beside it.
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+            self.linked.extend(Path(place, name) for name in folders if Path(place, name).is_symlink())
             files = (Path(place, name) for name in sorted(names) if not name.startswith("."))
             # Not pipes, which would wait for a writer for ever, nor links to nothing or in a circle.
             self.files.extend(file for file in files if file.is_file())
         self.images = [file for file in self.files if file.suffix.lower() in IMAGE_SUFFIXES]
         self.problems: list[str] = []
-        self.notes: list[str] = []
+        self.notes = [f"{self.name(folder)} is a link to a folder, which was not followed." for folder in self.linked]
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         for image in self.images:
             self._by_name[image.name].append(image)
@@ -96,7 +98,10 @@ class Folder:
             places = " and ".join(self.name(path) for path in found[:2])
             self.problem(annotation, f"the image {shown} may be {places}: give images names of their own.")
         else:
-            self.problem(annotation, f"the image {shown} does not exist: add the file or remove its entry.")
+            text = f"the image {shown} does not exist: add the file or remove its entry."
+            if self.linked:
+                text += f" {self.name(self.linked[0])} is a link to a folder, which is not followed: put the folder itself there."
+            self.problem(annotation, text)
         return None
 
     def check_classes(self, path: Path, names: Sequence[str]) -> None:

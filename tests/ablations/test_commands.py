@@ -131,7 +131,7 @@ def test_plan_tells_arms_aliases_cost_and_what_would_be_found(tmp_path: Path) ->
     assert "baseline · · · · · · 0" in lines
     assert "focal:anchors pseudo_labels:fusion 2" in lines
     assert any("Two-way interactions are aliased with each other in 7 groups" in line for line in lines)
-    assert any("nothing at scale cpu has been measured" in line for line in lines)
+    assert any("no arm at scale cpu has been measured" in line for line in lines)
     assert sum(f"measure it with make noise RUNS={tmp_path}." in line for line in lines) == 2
 
 

@@ -95,6 +95,15 @@ def test_one_device_counts_that_of_most_records() -> None:
     assert (found.run_hours, found.device) == (pytest.approx(1900 / 3600), "card")
 
 
+def test_what_that_device_has_none_of_is_taken_from_others() -> None:
+    # A study with two workers leaves arms of one thread each, and burn-ins of an earlier one with all threads.
+    burn_in = record("first", {}, training=800, kind="burn_in", device="cpu (2 threads)")  # 900 s
+    found = estimate_cost([burn_in, *BASELINE], [{}], burn_ins=1)
+    assert found.hours == pytest.approx((1900 + 900) / 3600)
+    assert found.device == "card and cpu (2 threads)"
+    assert estimate_cost([burn_in, *BASELINE], [{}]).device == "card"
+
+
 def test_time_beside_training_and_validation_is_counted() -> None:
     seconds = {"training": 3000.0, "validation": 100.0, "total": 3100.0, "harness": 500.0}
     assert estimate_cost([record("h", {}, training=0, seconds=seconds)], [{}]).run_hours == pytest.approx(1.0)

@@ -193,11 +193,11 @@ def test_a_failing_arm_is_told_the_others_go_on_and_it_is_tried_again_on_request
     laboratory.outcomes.clear()
     assert laboratory.run("--factors", "focal,anchors").exit_code == 1
     assert laboratory.trained == []
-    again = laboratory.command("retry", "--study", "alone-focal-anchors")
+    again = laboratory.command("retry", "--study", "alone-focal-anchors", "--runs-root", str(laboratory.root))
     assert again.stdout.splitlines() == [
         "Queued again: focal, seed 0.",
-        "To train them: python -m ablations run --design alone --factors focal,anchors --scale cpu --seeds 1 "
-        "--study alone-focal-anchors",
+        f"To train them: RUNS={laboratory.root} DATA_ROOT={laboratory.data.parent} TRACK=jsonl python -m ablations run --design "
+        f"alone --factors focal,anchors --scale cpu --seeds 1 --study alone-focal-anchors --runs-root {laboratory.root}",
     ]
     assert laboratory.run("--factors", "focal,anchors").exit_code == 0
     assert laboratory.trained == [("focal", 0)]
@@ -263,6 +263,24 @@ def test_another_data_set_is_refused(laboratory: Laboratory) -> None:
     first = read_dataset(laboratory.data)["fingerprint"]
     make_data(laboratory.data, "data-2")
     result = laboratory.run("--factors", "focal")
+    assert result.exit_code == 2
+    now = read_dataset(laboratory.data)["fingerprint"]
+    changed = (
+        f"Error: The files in {laboratory.data} have changed since study ablation-focal in {laboratory.root} began (fingerprint "
+        f"{first}, now {now}): runs before and after do not compare; put back the files that it began with, or begin another study "
+        "(--study, make: STUDY=).\n"
+    )
+    assert result.stderr == changed
+    assert laboratory.trained == []
+    again = laboratory.command("retry", "--study", "ablation-focal")
+    assert (again.exit_code, again.stderr) == (2, changed)
+
+
+def test_another_folder_of_data_is_refused(laboratory: Laboratory, tmp_path: Path) -> None:
+    laboratory.run("--factors", "focal")
+    first = read_dataset(laboratory.data)["fingerprint"]
+    make_data(tmp_path / "other", "data-2")
+    result = laboratory.run("--factors", "focal", "--data", str(tmp_path / "other"), "--study", "ablation-focal")
     assert result.exit_code == 2
     assert f"is on another data set (the default one, fingerprint {first})" in result.stderr
     assert laboratory.trained == []

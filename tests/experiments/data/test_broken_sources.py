@@ -82,6 +82,13 @@ def link(root: Path) -> None:
     file.symlink_to(outside)
 
 
+def link_the_folder(root: Path) -> None:
+    outside = root.with_name("elsewhere")
+    (root / "train").rename(outside)
+    (outside / "_annotations.coco.json").rename(root / "_annotations.coco.json")
+    (root / "train").symlink_to(outside)
+
+
 def link_in_a_circle(root: Path) -> None:
     file = root / "train" / "S1_bright_1_crop_1.png"
     file.unlink()
@@ -195,6 +202,11 @@ COCO: list[tuple[str, Spoil, str]] = [
     ("image is text", data("train/S1_bright_1_crop_1.png", b"hello"), r"crop_1\.png: is not a readable image: restore"),
     ("image rotated by EXIF", rotate, r"train/S1_bright_1_crop_1\.png: is stored rotated .*: save it upright"),
     ("image linked from outside", link, r"crop_1\.png: is a link that leads out of the source: put the file"),
+    (
+        "folder linked from outside",
+        link_the_folder,
+        r"crop_1\.png' does not exist: add the file or remove its entry\. train is a link to a folder, which is not followed: put",
+    ),
     ("image linked in a circle", link_in_a_circle, r"'S1_bright_1_crop_1\.png' does not exist: add the file"),
     ("image is a pipe", pipe, r"'S1_bright_1_crop_1\.png' does not exist: add the file"),
     ("annotations are a pipe", annotated_by_a_pipe, r"holds no annotations that are known: looked for COCO"),

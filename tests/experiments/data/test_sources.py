@@ -209,6 +209,14 @@ def test_a_folder_of_two_layouts_is_not_guessed(yolo_source: Path, voc_source: P
         read_source(yolo_source, layout="csv")  # type: ignore[arg-type]
 
 
+def test_folders_that_are_links_are_not_followed_and_told(coco_source: Path) -> None:
+    (coco_source / "valid").rename(coco_source.with_name("elsewhere"))
+    (coco_source / "valid").symlink_to(coco_source.with_name("elsewhere"))
+    source = read_source(coco_source)
+    assert len(source.images) == 10
+    assert "valid is a link to a folder, which was not followed." in source.notes
+
+
 def test_notes_of_label_studio_beside_yolo_labels_are_no_coco_file(yolo_source: Path) -> None:
     (yolo_source / "notes.json").write_text('{"categories": [], "info": {}}')
     assert read_source(yolo_source).layout == "yolo"
