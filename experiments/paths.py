@@ -16,7 +16,7 @@ def runs_root() -> Path:
 def study_options(folder: Path) -> str:
     """Options that name a study in a command: its name, and the folder of runs unless it is the repository's own."""
     root = folder.resolve().parent
-    elsewhere = f" --runs-root {shlex.quote(str(root))}" if root != REPOSITORY / "runs" else ""
+    elsewhere = f" --runs-root {shlex.quote(str(root))}" if root != (REPOSITORY / "runs").resolve() else ""
     return f"--study {folder.name}{elsewhere}"
 
 
