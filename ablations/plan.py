@@ -1,5 +1,6 @@
 """What a request would train, could tell, and would cost, before anything runs."""
 
+import itertools
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -236,14 +237,33 @@ def _alias_table(described: Estimability) -> Table:
 
 def noise_command(request: Request) -> str:
     """What measures the run-to-run deviation of a request's scale and data where the request looks for it."""
-    own = f"noise-{request.data.name}" if request.data else ""
+    usual = "noise-all" if request.scale == DEFAULT_SCALE else f"noise-all-{request.scale}"
+    wanted = f"noise-{request.data.name}" if request.data else usual
+    wanted = wanted if is_folder_name(wanted) else usual
+    names = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))
+    name = next(name for name in names if _may_hold(name, request))
     variables = {
         "SCALE": request.scale if request.scale != DEFAULT_SCALE else None,
         "DATA": request.data,
-        "STUDY": own if is_folder_name(own) else None,
+        "STUDY": name if name != usual else None,
         "RUNS": request.runs_root if request.runs_root != runs_root().resolve() else None,
     }
     return shlex.join(["make", "noise", *(f"{name}={value}" for name, value in variables.items() if value)])
+
+
+def _may_hold(name: str, request: Request) -> bool:
+    """Whether a study of this name, if there is one, can be given the baseline of a request."""
+    begun = read_study(request.runs_root / name)
+    if begun is None:
+        return True
+    found = data_fingerprint(request.scale, request.data)
+    known = {
+        run_identity(config=request.scale, delta={}, seed=run.seed, split=run.split, data_fingerprint=found)
+        == run.identity
+        for run in begun.runs
+        if found is not None and not run.delta
+    }
+    return (begun.scale, begun.data_fingerprint) == (request.scale, found) and known <= {True}
 
 
 def _cost_sentence(cost: Cost, request: Request) -> str:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ablations.arms import arm_with
-from ablations.plan import as_plain, plan, print_noise, print_plan
+from ablations.plan import as_plain, noise_command, plan, print_noise, print_plan
 from ablations.request import Request, request_of
 from experiments.records import read_record, write_record
 from experiments.runs import read_dataset, run_identity
@@ -159,6 +159,29 @@ def test_a_sampled_study_is_printed_with_what_it_samples(laboratory: Laboratory)
     assert "7 settings, sampled by TPE" in shown
     assert len([line for line in shown.splitlines() if "pseudo_thr" in line]) == 2
     assert "pseudo_label_initial_score_thr" in shown
+
+
+def test_noise_is_measured_by_a_study_of_a_name_that_is_free(laboratory: Laboratory) -> None:
+    """Another scale, data or config have another baseline, which a study that was begun with one does not take."""
+    fingerprint = read_dataset(laboratory.data)["fingerprint"]
+
+    def begin(name: str, *, scale: str = "cpu", data: str = fingerprint, identity: str) -> None:
+        runs = [
+            StudyRun(arm="baseline", seed=0, split=0, identity=identity),
+            StudyRun(arm="control", delta={"train_cfg.max_iters": 2}, seed=0, split=0, identity="any"),
+        ]
+        begun = Study(study=name, scale=scale, data=None, data_fingerprint=data, hard_classes=[], runs=runs)
+        write_study(begun, laboratory.root / name)
+
+    own = run_identity(config="cpu", delta={}, seed=0, split=0, data_fingerprint=fingerprint)
+    assert noise_command(request()) == "make noise"
+    begin("noise-all", identity=own)
+    assert noise_command(request()) == "make noise"
+    begin("noise-all", identity="of-another-config")
+    assert noise_command(request()) == "make noise STUDY=noise-all-2"
+    begin("noise-all-2", scale="tiny", identity=own)
+    begin("noise-all-3", data="f00d", identity=own)
+    assert noise_command(request()) == "make noise STUDY=noise-all-4"
 
 
 def test_settings_that_a_study_has_sampled_are_trained_already(laboratory: Laboratory) -> None:
