@@ -1,5 +1,6 @@
 """The command line ``python -m ablations``: list factors, plan a design, run a study, join one, and see how it stands."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -22,7 +23,7 @@ from ablations.designs import DESIGNS
 from ablations.detail import arm_as_plain, print_arm
 from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, unknown
 from ablations.further import FURTHER
-from ablations.ledger import GRACE, Ledger
+from ablations.ledger import GRACE, Ledger, UnknownStudy
 from ablations.request import DEFAULT_SCALE, DEFAULT_TRIALS, SAMPLED, SCALES, Request, cards_in, names_in, request_of
 from ablations.space import SPACES
 from ablations.status import as_plain, label, status_of, status_view
@@ -367,11 +368,16 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
         raise UserError(f"{missing}; {there}. One in a database needs --storage.")
     url = known_url(root / study, begun.storage if begun else None, storage)
     shown = hidden(url)  # refuses an address that is none, or that shows its password
-    if is_missing(url):
-        if begun is None:
+    if begun is None:
+        if is_missing(url):
             raise UserError(f"There is no ledger of study {study!r} in {shown}: begin it with `run`, or name another.")
-        raise UserError(
-            f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table "
-            f"{paths.study_options(root / study)}` tells what they say."
-        )
-    return Ledger(name=study, url=url)
+        return Ledger(name=study, url=url)
+    with contextlib.suppress(UnknownStudy):
+        if not is_missing(url):
+            ledger = Ledger(name=study, url=url)
+            ledger.header()
+            return ledger
+    raise UserError(
+        f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table "
+        f"{paths.study_options(root / study)}` tells what they say."
+    )

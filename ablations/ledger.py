@@ -43,6 +43,10 @@ from experiments.studies import Study, StudyRun
 GRACE = 60.0  # seconds without a heartbeat after which a worker counts as dead
 
 
+class UnknownStudy(UserError):
+    """A storage does not hold the ledger of a study."""
+
+
 class Ledger:
     """The ledger of one study in a storage. Every method waits for a storage that is out of reach for a while.
 
@@ -70,14 +74,14 @@ class Ledger:
         """Optuna's study.
 
         Raises:
-            UserError: the storage has none of this name.
+            UnknownStudy: the storage has none of this name, or one that these commands have not begun.
         """
         if self._study is None:
             try:
                 self._study = patiently(lambda: optuna.load_study(study_name=self.name, storage=self.storage))
                 self._adopt(self.header())
             except KeyError:
-                raise UserError(
+                raise UnknownStudy(
                     f"There is no study {self.name!r} in the storage: begin it with `run`, or name another with --study."
                 ) from None
         return self._study

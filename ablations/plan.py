@@ -269,8 +269,8 @@ def _may_hold(name: str, request: Request) -> bool:
 def _cost_sentence(cost: Cost, request: Request) -> str:
     if cost.hours is None:
         return (
-            f"Cost: not known, since no {'arm' if cost.run_hours is None else 'burn-in'} at scale {request.scale} has been "
-            f"measured on this data; "
+            f"Cost: not known, since no {'arm' if cost.run_hours is None else 'burn-in'} of scale {request.scale} as it is now "
+            f"configured has been measured on this data; "
             f"`{noise_command(request)}` measures it."
         )
     if cost.hours == 0:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from ablations.factor import plain
 from ablations.factors import FACTORS
 from ablations.further import FURTHER
 from ablations.listing import print_factors
+from experiments.address import default_url
 from experiments.studies import Study, write_study
 from tests.ablations.conftest import make_data
 
@@ -131,7 +133,7 @@ def test_plan_tells_arms_aliases_cost_and_what_would_be_found(tmp_path: Path) ->
     assert "baseline · · · · · · 0" in lines
     assert "focal:anchors pseudo_labels:fusion 2" in lines
     assert any("Two-way interactions are aliased with each other in 7 groups" in line for line in lines)
-    assert any("no arm at scale cpu has been measured" in line for line in lines)
+    assert any("no arm of scale cpu as it is now configured has been measured" in line for line in lines)
     assert sum(f"measure it with make noise RUNS={tmp_path}." in line for line in lines) == 2
 
 
@@ -180,6 +182,13 @@ def test_listing_imports_no_framework() -> None:
 def test_a_study_of_records_alone_sends_to_its_table(tmp_path: Path) -> None:
     begun = Study(study="kept", scale="cpu", data=None, data_fingerprint="f00d", hard_classes=[])
     write_study(begun, tmp_path / "kept")
+    told_to_read_its_table(tmp_path)
+    # Of a sampled study what Optuna's charts need is kept too, in a storage that is no ledger.
+    optuna.create_study(study_name="kept", storage=default_url(tmp_path / "kept"))
+    told_to_read_its_table(tmp_path)
+
+
+def told_to_read_its_table(tmp_path: Path) -> None:
     for command in (["status", "--study", "kept"], ["show", "focal", "--study", "kept"]):
         result = CliRunner().invoke(app, [*command, "--runs-root", str(tmp_path)])
         assert result.exit_code == 2, result.output
