@@ -307,8 +307,7 @@ def retry(
         if arm not in names:
             raise unknown("arm", arm, names, where=f" in study {study}")
     begun = read_study(root / study)
-    found = _fingerprint_there(begun) if begun is not None else None
-    if begun is not None and found is not None:
+    if begun is not None and (found := _fingerprint_there(begun)) is not None:
         check_unchanged(begun, found, root)
     queued = ledger.retry(arms or [])
     if not queued:

@@ -17,8 +17,9 @@ from ablations.arms import JOIN, Arm
 from ablations.cost import Cost, estimate_cost
 from ablations.estimability import Estimability, describe
 from ablations.evidence import comparable, settings_of
+from ablations.factors import FACTOR_NAMES
 from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effect
-from ablations.request import DEFAULT_SCALE, Request
+from ablations.request import DEFAULT_SCALE, Request, default_name
 from ablations.space import Row, describe_space
 from ablations.status import duration
 from experiments.errors import UserError
@@ -77,7 +78,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     begun = {(r.seed, settings_of(followed(r.delta))) for r in records if r.kind == "burn_in"}
     varied = [name for name in request.factors if any(arm.levels.get(name) == "on" for arm in request.arms)]
     described = describe(request.arms, varied, replicates=request.seeds)
-    noise = measure_noise(records)
+    noise, measured_by = measure_noise(records), noise_command(request)
     hard = (read_goals(folder, read_dataset(folder)["classes"]) if fingerprint else PLAN).searched
     return Plan(
         request=request,
@@ -92,7 +93,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         smallest={
             name: smallest_effect(
                 noise.get(name), request.arms, varied, replicates=request.seeds, hard_classes=len(hard),
-                measured_by=noise_command(request),
+                measured_by=measured_by,
             )
             for name in hard
         },
@@ -237,7 +238,7 @@ def _alias_table(described: Estimability) -> Table:
 
 def noise_command(request: Request) -> str:
     """What measures the run-to-run deviation of a request's scale and data where the request looks for it."""
-    usual = "noise-all" if request.scale == DEFAULT_SCALE else f"noise-all-{request.scale}"
+    usual = default_name("noise", list(FACTOR_NAMES), request.scale, None)
     wanted = f"noise-{request.data.name}" if request.data else usual
     wanted = wanted if is_folder_name(wanted) else usual
     names = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))

@@ -91,7 +91,7 @@ def request_of(
             "--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space."
         )
     switched = [factor for factor in chosen if any(arm.levels.get(factor.name) == "on" for arm in arms)]
-    name = study or _default_name(design, names, scale, search)
+    name = study or default_name(design, names, scale, search)
     if not is_folder_name(name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")
     if name in RESERVED:
@@ -151,7 +151,7 @@ def _search(space: str, objective: str, trials: int) -> Search:
     return Search.model_validate({"space": settings, "objective": objective, "trials": trials})
 
 
-def _default_name(design: str, names: list[str], scale: str, search: Search | None) -> str:
+def default_name(design: str, names: list[str], scale: str, search: Search | None) -> str:
     """``ablation-<factor>`` for one factor alone, else ``<design>-<factors>``; ``study-<space>`` of a search.
 
     Scales but cpu are named too.
