@@ -1,9 +1,9 @@
 """mmdet's RPN and box head over all views of a batch at once, where the library goes from view to view.
 
 A step has some dozens of views, and on a GPU each of the many small operations of a view is launched by itself: the processor is
-what such a step waits for. Here anchors, decoding and targets are worked out together, with the library's own coders, samplers and
-NMS and the assigner of :mod:`models.assignment`, and the results are the library's bit for bit. Views of different sizes, and
-options that this project does not use, are left to the library's functions.
+what such a step waits for. Here anchors, decoding, samples and targets are worked out together, with the library's own coders and
+NMS, and the results are the library's bit for bit. Views of different sizes, and options that this project does not use, are left
+to the library's functions.
 
 Shape legend: N views, A anchors of all levels, C classes.
 """
@@ -16,29 +16,30 @@ from typing import Any
 import torch
 from mmdet.models.dense_heads import RPNHead
 from mmdet.models.layers import multiclass_nms
+from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
 from mmdet.models.task_modules.prior_generators import anchor_inside_flags
 from mmdet.registry import MODELS
+from mmdet.structures import SampleList
 from mmdet.structures.bbox import scale_boxes
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from models.assignment import WholeMaxIoUAssigner
+from models.assignment import sample_views, samples_whole
 from models.copies import Shared
 
 
 def batched(detector: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a two-stage detector with our heads and assigner in place of the library's that they stand for."""
+    """The config of a two-stage detector with our heads in place of the library's that they stand for."""
     changed: dict[str, Any] = deepcopy(dict(detector))
     parts = {
-        BatchedRPNHead: [changed["rpn_head"]],
-        BatchedBBoxHead: [changed["roi_head"]["bbox_head"]],
-        WholeMaxIoUAssigner: [one["assigner"] for one in changed.get("train_cfg", {}).values() if "assigner" in one],
+        BatchedRPNHead: changed["rpn_head"],
+        BatchedRoIHead: changed["roi_head"],
+        BatchedBBoxHead: changed["roi_head"]["bbox_head"],
     }
-    for ours, replaced in parts.items():
-        for part in replaced:
-            if part["type"] == ours.__mro__[1].__name__:
-                part["type"] = ours.__name__
+    for ours, part in parts.items():
+        if part["type"] == ours.__mro__[1].__name__:
+            part["type"] = ours.__name__
     return changed
 
 
@@ -100,20 +101,16 @@ class BatchedRPNHead(RPNHead):
         same = all(flags is valid_flag_list[0] for flags in valid_flag_list)  # as `get_anchors` gives them
         if (
             not same or self.reg_decoded_bbox or return_sampling_results or not _of_one_size(batch_img_metas, "img_shape")
+            or not samples_whole(self.assigner, self.sampler)
             or not anchor_inside_flags(anchors, valid, batch_img_metas[0]["img_shape"][:2], self.train_cfg["allowed_border"]).all()
         ):  # fmt: skip
             return super().get_targets(
                 anchor_list, valid_flag_list, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore,
                 unmap_outputs, return_sampling_results,
             )  # fmt: skip
-        priors = InstanceData(priors=anchors)
-        ignored = batch_gt_instances_ignore or [None] * count
-        sampled = [
-            self.sampler.sample(self.assigner.assign(priors, truth, ignore), priors, truth)
-            for truth, ignore in zip(batch_gt_instances, ignored, strict=True)
-        ]
-        positive = torch.cat([one.pos_inds + i * len(anchors) for i, one in enumerate(sampled)])
-        negative = torch.cat([one.neg_inds + i * len(anchors) for i, one in enumerate(sampled)])
+        sampled = sample_views(self.assigner, self.sampler, [anchors] * count, batch_gt_instances)
+        positive = torch.cat([one.rows[: one.positives] for one in sampled])
+        negative = torch.cat([one.rows[one.positives :] for one in sampled])
         label_weights = anchors.new_zeros(count * len(anchors))
         label_weights[negative] = 1.0
         filled = _fill(self, sampled, positive, label_weights, self.train_cfg["pos_weight"])
@@ -132,6 +129,43 @@ def _best(logits: Tensor, deltas: Tensor, priors: Tensor, most: int) -> tuple[Te
     ranked, order = scores.sort(dim=1, descending=True)
     order = order[:, :most]
     return ranked[:, :most], deltas.gather(1, order[..., None].expand(-1, -1, 4)), priors[order]
+
+
+def rois_of(boxes: Sequence[Tensor]) -> Tensor:
+    """RoIs (n, 5) of the boxes (n, 4) of each view, px: the number of the view before its box."""
+    counts = torch.tensor([len(one) for one in boxes])
+    whole = torch.cat(list(boxes))
+    views = torch.arange(len(boxes)).repeat_interleave(counts)
+    return torch.cat([views[:, None].to(whole), whole], dim=1)
+
+
+@MODELS.register_module()
+class BatchedRoIHead(StandardRoIHead):
+    """The library's head, but for how samples are drawn and RoIs put together."""
+
+    def loss(
+        self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData], batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Losses of the boxes; arguments and results are the library's."""
+        if self.with_mask or not samples_whole(self.bbox_assigner, self.bbox_sampler):
+            losses: dict[str, Tensor] = super().loss(x, rpn_results_list, batch_data_samples)
+            return losses
+        proposals = [one.bboxes for one in rpn_results_list]
+        sampled = sample_views(
+            self.bbox_assigner, self.bbox_sampler, proposals, [sample.gt_instances for sample in batch_data_samples]
+        )
+        losses = self.bbox_loss(x, sampled)["loss_bbox"]
+        return losses
+
+    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list[Any]) -> dict[str, Any]:
+        """As the library has it."""
+        rois = rois_of([one.priors for one in sampling_results])
+        found: dict[str, Any] = self._bbox_forward(x, rois)
+        targets = self.bbox_head.loss_and_target(
+            cls_score=found["cls_score"], bbox_pred=found["bbox_pred"], rois=rois, sampling_results=sampling_results,
+            rcnn_train_cfg=self.train_cfg,
+        )  # fmt: skip
+        return {**found, "loss_bbox": targets["loss_bbox"]}
 
 
 @MODELS.register_module()

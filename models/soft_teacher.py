@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 from mmdet.models.detectors import SoftTeacher
-from mmdet.models.utils import filter_gt_instances, unpack_gt_instances
+from mmdet.models.utils import filter_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import bbox2roi, bbox_project
+from mmdet.structures.bbox import bbox_project
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from models.batched import batched
+from models.assignment import sample_views, samples_whole
+from models.batched import batched, rois_of
 from models.copies import Shared
 from models.mvvit import MVViT
 from models.precision import Precision, check_precision, computing_in
@@ -145,16 +146,16 @@ class MultiViewSoftTeacher(SoftTeacher):
         inverts matrices of 3 x 3 there, view by view.
         """
         head, teacher = self.student.roi_head, self.teacher.roi_head
+        if not samples_whole(head.bbox_assigner, head.bbox_sampler):
+            found: dict[str, Tensor] = super().rcnn_cls_loss_by_pseudo_instances(
+                x, unsup_rpn_results_list, batch_data_samples, batch_info
+            )
+            return found
         samples = filter_gt_instances(copy.deepcopy(batch_data_samples), score_thr=self.semi_train_cfg.cls_pseudo_thr)
-        truths, ignored, _ = unpack_gt_instances(samples)
-        sampled = []
-        for number, proposals in enumerate(copy.deepcopy(unsup_rpn_results_list)):
-            proposals.priors = proposals.pop("bboxes")
-            assigned = head.bbox_assigner.assign(proposals, truths[number], ignored[number])
-            features = [level[number][None] for level in x]
-            sampled.append(head.bbox_sampler.sample(assigned, proposals, truths[number], feats=features))
+        proposals, truths = [one.bboxes for one in unsup_rpn_results_list], [one.gt_instances for one in samples]
+        sampled = sample_views(head.bbox_assigner, head.bbox_sampler, proposals, truths)
         boxes = [one.priors for one in sampled]
-        rois = bbox2roi(boxes)
+        rois = rois_of(boxes)
         predicted = head._bbox_forward(x, rois)
         labels, weights, *regression = head.bbox_head.get_targets(sampled, self.student.train_cfg.rcnn)
         to_teacher = torch.stack([
