@@ -16,6 +16,8 @@ from mmdet.models.task_modules import BboxOverlaps2D, MaxIoUAssigner, RandomSamp
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from models.ragged import padded
+
 _PAIRS = 2**22  # of a box and an anchor, worked on together: some 50 bytes each
 
 
@@ -77,12 +79,12 @@ def sample_views(
         truths: boxes and labels of each view.
     """
     counts = [len(truth) for truth in truths]
-    boxes, box_rows = _padded([truth.bboxes for truth in truths])
+    boxes, box_rows = padded([truth.bboxes for truth in truths])
     if all(one is priors[0] for one in priors):
         candidates = priors[0].expand(len(priors), -1, -1)
         assigned = _assign(assigner, candidates, boxes, counts)
     else:
-        candidates, rows = _padded(priors)
+        candidates, rows = padded(priors)
         assigned = torch.where(rows >= 0, _assign(assigner, candidates, boxes, counts), -1)
     if sampler.add_gt_as_proposals:
         numbers = torch.arange(1, boxes.shape[1] + 1, device=boxes.device)
@@ -100,15 +102,6 @@ def sample_views(
             torch.cat([truth.bboxes for truth in truths])[theirs].split(positives), labels[theirs].split(positives), strict=True,
         )
     ]  # fmt: skip
-
-
-def _padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Boxes (N, n, 4) of all views, n the most of a view and at least 1, zeros behind them; and their rows (N, n), -1 there."""
-    counts = np.array([len(part) for part in parts])
-    places = np.arange(max(1, counts.max()))
-    rows = np.where(places < counts[:, None], places + (counts.cumsum() - counts)[:, None], -1)
-    there = torch.from_numpy(rows).to(parts[0].device)
-    return torch.cat([*parts, parts[0].new_zeros(1, 4)])[there], there  # the last one is zeros
 
 
 def _assign(assigner: Any, candidates: Tensor, boxes: Tensor, counts: Sequence[int]) -> Tensor:

@@ -15,18 +15,18 @@ from typing import Any
 
 import torch
 from mmdet.models.dense_heads import RPNHead
-from mmdet.models.layers import multiclass_nms
 from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
 from mmdet.models.task_modules.prior_generators import anchor_inside_flags
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import scale_boxes
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from models.assignment import sample_views, samples_whole
 from models.copies import Shared
+from models.ragged import view_numbers
+from models.suppression import suppress, suppresses_whole
 
 
 def batched(detector: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,15 +80,21 @@ class BatchedRPNHead(RPNHead):
         boxes = self.bbox_coder.decode(
             priors.flatten(0, 1), deltas.flatten(0, 1), max_shape=batch_img_metas[0]["img_shape"]
         ).unflatten(0, scores.shape)
-        found = [InstanceData(bboxes=boxes[i], scores=scores[i], level_ids=levels) for i in range(len(scores))]
-        if not rescale and cfg.get("min_bbox_size", -1) >= 0:
-            # The library asks of each view whether it has smaller boxes, and a GPU has to answer.
+        counts, rows = [scores.shape[1]] * len(scores), None
+        if cfg.get("min_bbox_size", -1) >= 0:
             large = (boxes[..., 2:] - boxes[..., :2] > cfg.min_bbox_size).all(dim=-1)
-            if not large.all():
-                found = [one[fits] for one, fits in zip(found, large, strict=True)]
-            cfg = type(cfg)({**cfg, "min_bbox_size": -1})
-        views = zip(found, batch_img_metas, strict=True)
-        return Shared(self._bbox_post_process(one, cfg, rescale, with_nms, meta) for one, meta in views)
+            counts = large.sum(dim=1).tolist()
+            rows = large.flatten().nonzero().squeeze(1) if min(counts) < scores.shape[1] else None
+        if rescale or not with_nms or not all(counts) or not suppresses_whole(cfg.nms):
+            found = [InstanceData(bboxes=boxes[i], scores=scores[i], level_ids=levels) for i in range(len(scores))]
+            views = zip(found, batch_img_metas, strict=True)
+            return Shared(self._bbox_post_process(one, cfg, rescale, with_nms, meta) for one, meta in views)
+        levels = levels.repeat(len(scores))
+        boxes, scores = boxes.flatten(0, 1), scores.flatten()
+        if rows is not None:
+            boxes, scores, levels = boxes[rows], scores[rows], levels[rows]
+        labels = torch.zeros_like(levels)
+        return Shared(_kept(boxes, scores, labels, levels, counts, cfg=cfg.nms, most=cfg.max_per_img))
 
     def get_targets(
         self, anchor_list: list[list[Tensor]], valid_flag_list: list[list[Tensor]], batch_gt_instances: list[InstanceData],
@@ -133,9 +139,8 @@ def _best(logits: Tensor, deltas: Tensor, priors: Tensor, most: int) -> tuple[Te
 
 def rois_of(boxes: Sequence[Tensor]) -> Tensor:
     """RoIs (n, 5) of the boxes (n, 4) of each view, px: the number of the view before its box."""
-    counts = torch.tensor([len(one) for one in boxes])
     whole = torch.cat(list(boxes))
-    views = torch.arange(len(boxes)).repeat_interleave(counts)
+    views = view_numbers([len(one) for one in boxes], whole.device)
     return torch.cat([views[:, None].to(whole), whole], dim=1)
 
 
@@ -167,6 +172,19 @@ class BatchedRoIHead(StandardRoIHead):
         )  # fmt: skip
         return {**found, "loss_bbox": targets["loss_bbox"]}
 
+    def predict_bbox(
+        self, x: tuple[Tensor, ...], batch_img_metas: list[dict[str, Any]], rpn_results_list: list[InstanceData],
+        rcnn_test_cfg: Any, rescale: bool = False,
+    ) -> list[InstanceData]:  # fmt: skip
+        """Boxes of each view; arguments and results are the library's."""
+        counts = [len(one) for one in rpn_results_list]
+        if not sum(counts) or not isinstance(self.bbox_head, BatchedBBoxHead):
+            return super().predict_bbox(x, batch_img_metas, rpn_results_list, rcnn_test_cfg, rescale)
+        rois = rois_of([one.bboxes for one in rpn_results_list])
+        found = self._bbox_forward(x, rois)
+        parts = [values.split(counts) for values in (rois, found["cls_score"], found["bbox_pred"])]
+        return self.bbox_head.predict_by_feat(*parts, batch_img_metas, rcnn_test_cfg, rescale)
+
 
 @MODELS.register_module()
 class BatchedBBoxHead(Shared2FCBBoxHead):
@@ -178,7 +196,10 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
     ) -> list[InstanceData]:  # fmt: skip
         """Boxes of each view; arguments and results are the library's."""
         counts = [len(one) for one in rois]
-        if not all(counts) or not self.with_reg or not _of_one_size(batch_img_metas, "img_shape"):
+        if (
+            not all(counts) or not self.with_reg or not _of_one_size(batch_img_metas, "img_shape")
+            or not (rcnn_test_cfg is None or suppresses_whole(rcnn_test_cfg.nms))
+        ):  # fmt: skip
             return super().predict_by_feat(rois, cls_scores, bbox_preds, batch_img_metas, rcnn_test_cfg, rescale)
         each = 1 if self.reg_class_agnostic else self.num_classes
         # View by view, as in `_best`.
@@ -188,8 +209,21 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
             torch.cat(list(rois))[:, 1:].repeat_interleave(each, dim=0), torch.cat(list(bbox_preds)).view(-1, 4),
             max_shape=batch_img_metas[0]["img_shape"],
         )  # fmt: skip
-        views = zip(boxes.view(sum(counts), -1).split(counts), scores, batch_img_metas, strict=True)
-        return [_found(*view, cfg=rcnn_test_cfg, rescale=rescale) for view in views]
+        boxes = boxes.view(sum(counts), each, 4)
+        if rescale:
+            factors = boxes.new_tensor([[1 / factor for factor in meta["scale_factor"]] for meta in batch_img_metas])
+            boxes = boxes * factors.repeat(1, 2)[view_numbers(counts, boxes.device)][:, None]
+        if rcnn_test_cfg is None:
+            views = zip(boxes.flatten(1).split(counts), scores, strict=True)
+            return [InstanceData(bboxes=one, scores=theirs) for one, theirs in views]
+        likely = torch.cat(scores)[:, :-1]
+        rows, labels = (likely > rcnn_test_cfg.score_thr).nonzero().unbind(dim=1)
+        ends = torch.tensor(counts).cumsum(dim=0).to(rows.device)
+        above = torch.searchsorted(rows, ends).diff(prepend=ends.new_zeros(1)).tolist()
+        return _kept(
+            boxes[rows, labels if each > 1 else 0], likely[rows, labels], labels, labels, above, cfg=rcnn_test_cfg.nms,
+            most=rcnn_test_cfg.max_per_img,
+        )  # fmt: skip
 
     def get_targets(self, sampling_results: list[Any], rcnn_train_cfg: Any, concat: bool = True) -> tuple[Tensor, ...]:
         """Targets of all sampled boxes; arguments and results are the library's."""
@@ -230,12 +264,10 @@ def _fill(
     return labels, label_weights, targets, weights
 
 
-def _found(boxes: Tensor, scores: Tensor, meta: Mapping[str, Any], *, cfg: Any, rescale: bool) -> InstanceData:
-    """The boxes (n, 4 C) of a view and their scores as they are, or, with a ``cfg``, what NMS leaves of them."""
-    if rescale:
-        factors = [1 / factor for factor in meta["scale_factor"]]
-        boxes = scale_boxes(boxes.view(-1, 4), factors).view(len(boxes), -1)
-    if cfg is None:
-        return InstanceData(bboxes=boxes, scores=scores)
-    kept, labels = multiclass_nms(boxes, scores, cfg.score_thr, cfg.nms, cfg.max_per_img, box_dim=4)
-    return InstanceData(bboxes=kept[:, :-1], scores=kept[:, -1], labels=labels)
+def _kept(
+    boxes: Tensor, scores: Tensor, labels: Tensor, kinds: Tensor, counts: Sequence[int], *, cfg: Any, most: int
+) -> list[InstanceData]:
+    """What NMS leaves of the boxes of each view, :func:`models.suppression.suppress`."""
+    rows, sizes = suppress(boxes, scores, kinds, counts, cfg=cfg, most=most)
+    views = zip(*(values[rows].split(sizes) for values in (boxes, scores, labels)), strict=True)
+    return [InstanceData(bboxes=one, scores=theirs, labels=named) for one, theirs, named in views]

@@ -85,7 +85,7 @@ def same(one: Any, other: Any) -> None:
     "changes",
     [
         {}, {"nms_pre": 60}, {"nms_pre": 100_000}, {"min_bbox_size": 14}, {"min_bbox_size": 1000}, {"min_bbox_size": -1},
-        {"max_per_img": 7},
+        {"max_per_img": 7}, {"nms": {"type": "nms", "iou_threshold": 0.7, "class_agnostic": True}},
     ],
     ids=str,
 )  # fmt: skip
@@ -194,18 +194,28 @@ def predictions(head: Any, counts: Sequence[int], seed: int) -> tuple[Any, ...]:
 @pytest.mark.parametrize("metas", [[WHOLE] * 3, [WHOLE, NARROW, WHOLE]], ids=["one size", "two sizes"])
 @pytest.mark.parametrize("counts", [(40, 3, 17), (12, 0, 5)], ids=str)
 @pytest.mark.parametrize("rescale", [False, True])
-@pytest.mark.parametrize("nms", [False, True])
+@pytest.mark.parametrize(
+    "nms",
+    [
+        None,
+        {},
+        {"score_thr": 0.95},
+        {"nms": {"type": "nms", "iou_threshold": 0.3, "class_agnostic": True}},
+        {"max_per_img": 3},
+    ],
+    ids=str,
+)
 def test_predicted_boxes(
-    detector: Any, metas: list[dict[str, Any]], counts: tuple[int, ...], rescale: bool, nms: bool
+    detector: Any, metas: list[dict[str, Any]], counts: tuple[int, ...], rescale: bool, nms: dict[str, Any] | None
 ) -> None:
-    cfg = detector.test_cfg.rcnn if nms else None
+    cfg = ConfigDict({**detector.test_cfg.rcnn, **nms}) if nms is not None else None
     for changes in ({}, {"reg_class_agnostic": True}, {"loss_cls": {"type": "CrossEntropyLoss"}}):
         theirs, ours = box_heads(detector, **changes)
         for seed in range(2, 6):
             made = predictions(theirs, counts, seed)
             expected = theirs.predict_by_feat(*made, metas, cfg, rescale)
             same(ours.predict_by_feat(*made, metas, cfg, rescale), expected)
-            assert len(expected[0].scores) > 1
+            assert len(expected[0].scores) > 1 or "score_thr" in (nms or {})
 
 
 @pytest.mark.parametrize("weight", [-1, 3.0])
