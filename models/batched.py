@@ -182,8 +182,8 @@ class BatchedRoIHead(StandardRoIHead):
             return super().predict_bbox(x, batch_img_metas, rpn_results_list, rcnn_test_cfg, rescale)
         rois = rois_of([one.bboxes for one in rpn_results_list])
         found = self._bbox_forward(x, rois)
-        parts = [values.split(counts) for values in (rois, found["cls_score"], found["bbox_pred"])]
-        return self.bbox_head.predict_by_feat(*parts, batch_img_metas, rcnn_test_cfg, rescale)
+        rois, logits, deltas = (values.split(counts) for values in (rois, found["cls_score"], found["bbox_pred"]))
+        return self.bbox_head.predict_by_feat(rois, logits, deltas, batch_img_metas, rcnn_test_cfg, rescale)
 
 
 @MODELS.register_module()
