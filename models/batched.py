@@ -25,7 +25,7 @@ from torch import Tensor
 
 from models.assignment import sample_views, samples_whole
 from models.copies import Shared
-from models.ragged import view_numbers
+from models.ragged import rows_of_views, view_numbers
 from models.suppression import suppress, suppresses_whole
 
 
@@ -51,14 +51,24 @@ def _of_one_size(metas: Sequence[Mapping[str, Any]], key: str) -> bool:
 class BatchedRPNHead(RPNHead):
     """The library's head, but for how anchors, proposals and targets are worked out."""
 
+    _grid: tuple[Any, list[Tensor]] = (None, [])  # what the last anchors are of, and they
+
+    def _anchors(self, sizes: Sequence[Sequence[int]], device: Any) -> list[Tensor]:
+        """Anchors (A, 4) of each level, px, for maps of these heights and widths; made anew where the sizes change."""
+        key = (tuple(tuple(size) for size in sizes), torch.device(device))
+        if self._grid[0] != key:
+            self._grid = (key, self.prior_generator.grid_priors(sizes, device=device))
+        return self._grid[1]
+
     def get_anchors(
         self, featmap_sizes: list[tuple[int, int]], batch_img_metas: list[dict[str, Any]], device: Any = "cuda"
     ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
         """As the library has it; which anchors lie inside is asked once for views of one size."""
         if not _of_one_size(batch_img_metas, "pad_shape"):
             return super().get_anchors(featmap_sizes, batch_img_metas, device)
-        anchors, valid = super().get_anchors(featmap_sizes, batch_img_metas[:1], device)
-        return anchors * len(batch_img_metas), valid * len(batch_img_metas)
+        anchors = self._anchors(featmap_sizes, device)
+        valid = self.prior_generator.valid_flags(featmap_sizes, batch_img_metas[0]["pad_shape"], device)
+        return [anchors] * len(batch_img_metas), [valid] * len(batch_img_metas)
 
     def predict_by_feat(
         self, cls_scores: list[Tensor], bbox_preds: list[Tensor], score_factors: Any = None,
@@ -71,9 +81,7 @@ class BatchedRPNHead(RPNHead):
                 cls_scores, bbox_preds, score_factors, batch_img_metas, cfg, rescale, with_nms
             )
         cfg = self.test_cfg if cfg is None else cfg
-        first = cls_scores[0]
-        sizes = [level.shape[-2:] for level in cls_scores]
-        anchors = self.prior_generator.grid_priors(sizes, dtype=first.dtype, device=first.device)
+        anchors = self._anchors([level.shape[-2:] for level in cls_scores], cls_scores[0].device)
         best = [_best(*level, cfg.get("nms_pre", -1)) for level in zip(cls_scores, bbox_preds, anchors, strict=True)]
         scores, deltas, priors = (torch.cat(parts, dim=1) for parts in zip(*best, strict=True))
         levels = torch.cat([scores.new_full(part.shape[1:], i, dtype=torch.long) for i, (part, *_) in enumerate(best)])
@@ -197,7 +205,7 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
         """Boxes of each view; arguments and results are the library's."""
         counts = [len(one) for one in rois]
         if (
-            not all(counts) or not self.with_reg or not _of_one_size(batch_img_metas, "img_shape")
+            not sum(counts) or not self.with_reg or not _of_one_size(batch_img_metas, "img_shape")
             or not (rcnn_test_cfg is None or suppresses_whole(rcnn_test_cfg.nms))
         ):  # fmt: skip
             return super().predict_by_feat(rois, cls_scores, bbox_preds, batch_img_metas, rcnn_test_cfg, rescale)
@@ -215,11 +223,10 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
             boxes = boxes * factors.repeat(1, 2)[view_numbers(counts, boxes.device)][:, None]
         if rcnn_test_cfg is None:
             views = zip(boxes.flatten(1).split(counts), scores, strict=True)
-            return [InstanceData(bboxes=one, scores=theirs) for one, theirs in views]
+            return [InstanceData(bboxes=one, scores=theirs) if len(one) else _nothing(theirs) for one, theirs in views]
         likely = torch.cat(scores)[:, :-1]
         rows, labels = (likely > rcnn_test_cfg.score_thr).nonzero().unbind(dim=1)
-        ends = torch.tensor(counts).cumsum(dim=0).to(rows.device)
-        above = torch.searchsorted(rows, ends).diff(prepend=ends.new_zeros(1)).tolist()
+        above = rows_of_views(rows, counts)
         return _kept(
             boxes[rows, labels if each > 1 else 0], likely[rows, labels], labels, labels, above, cfg=rcnn_test_cfg.nms,
             most=rcnn_test_cfg.max_per_img,
@@ -262,6 +269,11 @@ def _fill(
         labels[positive] = torch.cat([one.pos_gt_labels for one in sampled])
         label_weights[positive] = 1.0 if given <= 0 else given
     return labels, label_weights, targets, weights
+
+
+def _nothing(scores: Tensor) -> InstanceData:
+    """What the library gives for a view without proposals; ``scores`` are those of none."""
+    return InstanceData(bboxes=scores.new_zeros(0, 4), scores=scores, labels=scores.new_zeros(0, dtype=torch.long))
 
 
 def _kept(

@@ -5,7 +5,7 @@ Shape legend: B groups, V views, C channels of a level, H x W its map, N = H*W t
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -129,6 +129,7 @@ class LevelFusion(nn.Module):
         self.views, self.tokens, self.width, self.band_rows = views, tokens, width, band_rows
         self.distinct = distinct
         self.pools = band_rows is None and size[0] * size[1] > tokens
+        self._codes: tuple[Any, Tensor] = (None, torch.empty(0))  # what the last codes of places are of, and they
         self.project = nn.Linear(channels, width)
         self.norm = nn.LayerNorm(width)
         self.view_embedding = nn.Parameter(torch.empty(views, 1, width))
@@ -162,14 +163,20 @@ class LevelFusion(nn.Module):
             )
         return min(self.tokens, cells)
 
+    def _codes_of(self, size: tuple[int, int], like: Tensor) -> Tensor:
+        """Codes (N, D) of the places of a map, as ``like`` is; made anew where its size changes."""
+        key = (size, like.dtype, like.device)
+        if self._codes[0] != key:
+            self._codes = (key, position_codes(grid_places(*size, like.device), self.width).to(like))
+        return self._codes[1]
+
     def forward(self, x: Tensor) -> Tensor:
         """(B*V, C, H, W) -> the same shape: the input plus what the other views say."""
         height, width = x.shape[-2:]
         cells = height * width
         per_view = self.tokens_at(cells)
         content = self.norm(self.project(x.flatten(2).transpose(1, 2)))  # (B*V, N, D)
-        places = position_codes(grid_places(height, width, x.device), self.width).to(content)
-        placed = content + places
+        placed = content + self._codes_of((height, width), content)
         pooling = per_view < cells
         if pooling:
             queries = self.queries.to(content)

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from typing import Any, Literal, NoReturn
 
+import numpy as np
 import torch
 import torchvision.ops
 from torch import Tensor
@@ -49,8 +50,7 @@ def nms(boxes: Tensor, scores: Tensor, *, iou_threshold: float, offset: int) -> 
             f"nms with offset={offset} is not provided by the torchvision bridge: "
             "set offset=0 in the nms config, or install mmcv with compiled operators."
         )
-    threshold = torch.tensor(iou_threshold, dtype=torch.float32).item()
-    kept: Tensor = torchvision.ops.nms(boxes.float(), scores.float(), threshold)
+    kept: Tensor = torchvision.ops.nms(boxes.float(), scores.float(), float(np.float32(iou_threshold)))
     return kept
 
 

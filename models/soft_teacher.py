@@ -1,15 +1,13 @@
 """Soft Teacher over groups of views."""
 
 import copy
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import torch
 from mmdet.models.detectors import SoftTeacher
-from mmdet.models.utils import filter_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import bbox_project
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -18,6 +16,7 @@ from models.batched import batched, rois_of
 from models.copies import Shared
 from models.mvvit import MVViT
 from models.precision import Precision, check_precision, computing_in
+from models.ragged import joined, parted, projected
 
 
 @MODELS.register_module()
@@ -113,28 +112,89 @@ class MultiViewSoftTeacher(SoftTeacher):
         losses.update(self.pseudo_boxes(student_samples, teacher_labels))
         return losses
 
+    @torch.no_grad()
     def get_pseudo_instances(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
     ) -> tuple[SampleList, dict[str, Any]]:
         """As the library has it, with the labels of all boxes that the teacher gave, before any threshold.
 
         Returns:
-            The samples with their pseudo-boxes, and the library's information with ``teacher_labels`` (n,) in it.
+            The samples with their pseudo-boxes, px of the stored image, and the library's information with ``teacher_labels`` (n,).
         """
-        head = self.teacher.roi_head
-        predict = head.predict
-        found: list[Any] = []
+        teacher, samples = self.teacher, batch_data_samples
+        x = teacher.extract_feat(batch_inputs)
+        proposals = teacher.rpn_head.predict(x, samples, rescale=False)
+        given, counts = joined(teacher.roi_head.predict(x, proposals, samples, rescale=False))
+        _hold(samples, parted(given, counts, given.scores > self.semi_train_cfg.pseudo_label_initial_score_thr))
+        uncertainties = torch.cat(self.compute_uncertainty_with_aug(x, samples))
+        kept, counts = joined([sample.gt_instances for sample in samples])
+        to_view = [torch.from_numpy(sample.homography_matrix) for sample in samples]
+        to_stored = [matrix.inverse() for matrix in to_view]
+        kept.bboxes = projected(kept.bboxes, counts, to_stored, [sample.ori_shape for sample in samples])
+        kept.reg_uncs = uncertainties
+        _hold(samples, parted(kept, counts))
+        return samples, {
+            "feat": x,
+            "img_shape": [sample.img_shape for sample in samples],
+            "homography_matrix": [matrix.to(batch_inputs.device) for matrix in to_view],
+            "metainfo": [sample.metainfo for sample in samples],
+            "teacher_labels": given.labels,
+        }
 
-        def recorded(*inputs: Any, **options: Any) -> Any:
-            found.append(predict(*inputs, **options))
-            return found[-1]
+    def compute_uncertainty_with_aug(self, x: tuple[Tensor, ...], batch_data_samples: SampleList) -> list[Tensor]:
+        """As the library has it: how far the teacher's boxes (n,) of each view spread from jittered ones, over their size."""
+        boxes, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        if not sum(counts):
+            return [one.bboxes.new_zeros(0) for one in parted(boxes, counts)]
+        times = self.semi_train_cfg.jitter_times
+        drawn = [torch.randn(times, count, 4, device=boxes.bboxes.device) for count in counts]
+        size = (boxes.bboxes[:, 2:] - boxes.bboxes[:, :2]).clamp(min=1).repeat(1, 2)
+        jittered = boxes.bboxes + torch.cat(drawn, dim=1) * (size * self.semi_train_cfg.jitter_scale)
+        proposals = [InstanceData(bboxes=one.flatten(0, 1)) for one in jittered.split(counts, dim=1)]
+        metas = [sample.metainfo for sample in batch_data_samples]
+        results = self.teacher.roi_head.predict_bbox(x, metas, proposals, rcnn_test_cfg=None)
+        found = torch.cat([one.bboxes.view(times, -1, one.bboxes.shape[1]) for one in results if len(one)], dim=1)
+        if found.shape[2] > 4:  # boxes of each class
+            rows = torch.arange(len(boxes), device=found.device)
+            found = found.unflatten(2, (-1, 4))[:, rows, boxes.labels]
+        mean = found.mean(dim=0)
+        size = (mean[:, 2:] - mean[:, :2]).clamp(min=1).repeat(1, 2)
+        return list((found.std(dim=0) / size).mean(dim=1).split(counts))
 
-        head.predict = recorded  # the library gives out what its thresholds have left, and no more
-        try:
-            samples, info = super().get_pseudo_instances(batch_inputs, batch_data_samples)
-        finally:
-            head.predict = predict
-        return samples, {**info, "teacher_labels": torch.cat([results.labels for results in found[0]])}
+    def project_pseudo_instances(
+        self, batch_pseudo_instances: SampleList, batch_data_samples: SampleList
+    ) -> SampleList:
+        """As the library has it: the samples with the boxes of others, px of the view as it is fed, without those too small."""
+        samples = batch_data_samples
+        boxes, counts = joined([sample.gt_instances for sample in batch_pseudo_instances])
+        matrices = [torch.from_numpy(sample.homography_matrix) for sample in samples]
+        boxes.bboxes = projected(boxes.bboxes, counts, matrices, [sample.img_shape for sample in samples])
+        width, height = self.semi_train_cfg.get("min_pseudo_bbox_wh", (1e-2, 1e-2))
+        size = boxes.bboxes[:, 2:] - boxes.bboxes[:, :2]
+        _hold(samples, parted(boxes, counts, (size[:, 0] > width) & (size[:, 1] > height)))
+        return samples
+
+    def rpn_loss_by_pseudo_instances(
+        self, x: tuple[Tensor, ...], batch_data_samples: SampleList
+    ) -> tuple[dict[str, Any], list[InstanceData]]:
+        """As the library has it: the RPN's losses, in which all classes are one, and its proposals."""
+        boxes, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        boxes.labels = torch.zeros_like(boxes.labels)
+        samples = copy.deepcopy(batch_data_samples)
+        _hold(samples, parted(boxes, counts, boxes.scores > self.semi_train_cfg.rpn_pseudo_thr))
+        cfg = self.student.train_cfg.get("rpn_proposal", self.student.test_cfg.rpn)
+        losses, proposals = self.student.rpn_head.loss_and_predict(x, samples, proposal_cfg=cfg)
+        return {name if "rpn" in name else f"rpn_{name}": loss for name, loss in losses.items()}, proposals
+
+    def rcnn_reg_loss_by_pseudo_instances(
+        self, x: tuple[Tensor, ...], unsup_rpn_results_list: list[InstanceData], batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """As the library has it: the loss of the boxes that the teacher is certain of."""
+        boxes, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        samples = copy.deepcopy(batch_data_samples)
+        _hold(samples, parted(boxes, counts, boxes.reg_uncs < self.semi_train_cfg.reg_pseudo_thr))
+        losses = self.student.roi_head.loss(x, copy.deepcopy(unsup_rpn_results_list), samples)
+        return {"loss_bbox": losses["loss_bbox"]}
 
     def rcnn_cls_loss_by_pseudo_instances(
         self, x: tuple[Tensor, ...], unsup_rpn_results_list: list[InstanceData], batch_data_samples: SampleList,
@@ -151,22 +211,26 @@ class MultiViewSoftTeacher(SoftTeacher):
                 x, unsup_rpn_results_list, batch_data_samples, batch_info
             )
             return found
-        samples = filter_gt_instances(copy.deepcopy(batch_data_samples), score_thr=self.semi_train_cfg.cls_pseudo_thr)
-        proposals, truths = [one.bboxes for one in unsup_rpn_results_list], [one.gt_instances for one in samples]
+        pseudo, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        truths = parted(pseudo, counts, pseudo.scores > self.semi_train_cfg.cls_pseudo_thr)
+        proposals = [one.bboxes for one in unsup_rpn_results_list]
         sampled = sample_views(head.bbox_assigner, head.bbox_sampler, proposals, truths)
         boxes = [one.priors for one in sampled]
         rois = rois_of(boxes)
         predicted = head._bbox_forward(x, rois)
         labels, weights, *regression = head.bbox_head.get_targets(sampled, self.student.train_cfg.rcnn)
-        to_teacher = torch.stack([
+        to_teacher = [
             torch.from_numpy(seen["homography_matrix"]) @ torch.from_numpy(sample.homography_matrix).inverse()
             for seen, sample in zip(batch_info["metainfo"], batch_data_samples, strict=True)
-        ]).to(rois.device)  # fmt: skip
-        views = zip(boxes, to_teacher, batch_info["img_shape"], strict=True)
-        projected = [InstanceData(bboxes=bbox_project(one, matrix, shape)) for one, matrix, shape in views]
+        ]
+        counts = [len(one) for one in boxes]
+        there = projected(torch.cat(boxes), counts, to_teacher, batch_info["img_shape"]).split(counts)
         with torch.no_grad():
             results = teacher.predict_bbox(
-                batch_info["feat"], batch_info["metainfo"], projected, rcnn_test_cfg=None, rescale=False
+                batch_info["feat"],
+                batch_info["metainfo"],
+                [InstanceData(bboxes=one) for one in there],
+                rcnn_test_cfg=None,
             )
             background = torch.cat([one.scores[:, -1] for one in results])
             weights = torch.where(labels == head.bbox_head.num_classes, background, weights)
@@ -190,8 +254,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         """
         boxes = [sample.gt_instances for sample in samples]
         labels, scores, uncertainties = (
-            torch.cat([one[field].flatten() for one in boxes])  # the library gives uncertainties of no boxes as (0, 4)
-            for field in ("labels", "scores", "reg_uncs")
+            torch.cat([one[field] for one in boxes]) for field in ("labels", "scores", "reg_uncs")
         )
         thresholds = self.semi_train_cfg
         figures = {
@@ -208,6 +271,12 @@ class MultiViewSoftTeacher(SoftTeacher):
             sums[f"{name}_per_view"] = counts.sum()
             sums |= {f"{name}_per_view_{label}": count for label, count in enumerate(counts)}
         return {name: total / len(samples) for name, total in sums.items()}
+
+
+def _hold(samples: SampleList, boxes: Sequence[InstanceData]) -> None:
+    """Give each sample its boxes."""
+    for sample, theirs in zip(samples, boxes, strict=True):
+        sample.gt_instances = theirs
 
 
 def _only(state: Mapping[str, Tensor], names: Set[str]) -> dict[str, Tensor]:

@@ -115,19 +115,14 @@ def test_boxes_are_counted_before_and_after_each_threshold(build_model: Build, t
         **{f"teacher_boxes_per_view_{label}": float(label < 4) for label in range(5)},
         **{f"pseudo_boxes_per_view_{label}": float(label < 3) for label in range(5)},
     })  # fmt: skip
-    assert model.teacher.roi_head.predict.__name__ == "predict"  # nothing is left of the recording
 
 
-@pytest.mark.filterwarnings("ignore:std")  # the library takes the spread of no boxes
 def test_views_without_pseudo_boxes_are_counted_beside_others(build_model: Build, tiny_batch: Build) -> None:
-    """By the library's own uncertainty: the teacher finds a box in every other view alone."""
+    """The teacher finds a box in every other view alone."""
     model = build_model().train()
-    head, turn = model.teacher.roi_head, iter(range(100))
-    predict = head.predict
+    turn = iter(range(100))
 
     def every_other(x: Any, proposals: Any, samples: Any, rescale: bool = False) -> Any:
-        if head.test_cfg is None:  # jittered boxes, of which the spread is taken
-            return predict(x, proposals, samples, rescale=rescale)
         return [
             InstanceData(
                 bboxes=torch.tensor([[4.0, 10.0, 24.0, 50.0]]).repeat(found, 1), scores=torch.full((found,), 0.9),
@@ -136,7 +131,7 @@ def test_views_without_pseudo_boxes_are_counted_beside_others(build_model: Build
             for found in (next(turn) % 2 for _ in samples)
         ]  # fmt: skip
 
-    head.predict = every_other
+    model.teacher.roi_head.predict = every_other
     losses = model.loss(*tiny_batch(model))
     assert float(losses["teacher_boxes_per_view"]) == float(losses["pseudo_boxes_per_view"]) == 0.5
     assert float(losses["pseudo_uncertainty_per_view"]) > 0
@@ -222,6 +217,83 @@ def test_what_the_teacher_saw_is_put_in_the_students_order(build_model: Build) -
     assert [float(matrix[0, 0]) for matrix in seen["info"]["homography_matrix"]] == order
     assert [meta["img_id"] - 10 for meta in seen["info"]["metainfo"]] == order
     assert float(losses["pseudo_boxes_per_view"]) == float(losses["pseudo_boxes_per_view_0"]) == 1.0
+
+
+def find_boxes(model: Any, found: tuple[int, ...]) -> None:
+    """Let the teacher find so many boxes in the views in turn, at places of their own, of scores from 0.4 to 0.9."""
+    head, draw = model.teacher.roi_head, torch.Generator().manual_seed(2)
+    torch.nn.init.normal_(head.bbox_head.fc_reg.weight, std=0.3, generator=draw)  # as if it had learnt to move boxes
+    predict = head.predict
+
+    def find(x: Any, proposals: Any, samples: Any, rescale: bool = False) -> Any:
+        if head.test_cfg is None:  # the library has it predict from jittered boxes by the same function
+            return predict(x, proposals, samples, rescale=rescale)
+        results = []
+        for view in range(len(samples)):
+            number = found[view % len(found)]
+            corners = torch.rand(number, 2, generator=draw) * torch.tensor([40.0, 90.0])
+            sides = 1 + 20 * torch.rand(number, 2, generator=draw)
+            results.append(
+                InstanceData(
+                    bboxes=torch.cat([corners, corners + sides], dim=1), scores=torch.linspace(0.4, 0.9, number),
+                    labels=torch.arange(number) % 5,
+                )
+            )  # fmt: skip
+        return results
+
+    head.predict = find
+
+
+def use_the_librarys(patch: pytest.MonkeyPatch) -> None:
+    """Put mmdet's functions in place of ours."""
+
+    def get_pseudo_instances(self: Any, inputs: Any, samples: Any) -> Any:
+        samples, info = SoftTeacher.get_pseudo_instances(self, inputs, samples)
+        for sample in samples:
+            boxes = sample.gt_instances
+            boxes.reg_uncs = boxes.reg_uncs[:, 0] if boxes.reg_uncs.dim() > 1 else boxes.reg_uncs  # (0, 4) of no boxes
+        return samples, {**info, "teacher_labels": torch.zeros(1)}
+
+    patch.setattr(MultiViewSoftTeacher, "get_pseudo_instances", get_pseudo_instances)
+    for name in (
+        "compute_uncertainty_with_aug", "project_pseudo_instances", "rpn_loss_by_pseudo_instances",
+        "rcnn_cls_loss_by_pseudo_instances", "rcnn_reg_loss_by_pseudo_instances",
+    ):  # fmt: skip
+        patch.setattr(MultiViewSoftTeacher, name, getattr(SoftTeacher, name))
+
+
+@pytest.mark.filterwarnings("ignore:std")  # the library takes the spread of no boxes
+@pytest.mark.parametrize("found", [(3, 0, 5, 1), (0,)], ids=str)
+@pytest.mark.parametrize("agnostic", [False, True], ids=["a box for each class", "one box"])
+def test_pseudo_boxes_and_what_is_made_of_them_are_the_librarys(
+    found: tuple[int, ...], agnostic: bool, build_model: Build, tiny_batch: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes, losses, gradients = [], [], []
+    for library in (True, False):
+        model = build_model(delta={
+            "model.detector.roi_head.bbox_head.reg_class_agnostic": agnostic, "model.semi_train_cfg.reg_pseudo_thr": 0.2,
+            "model.semi_train_cfg.cls_pseudo_thr": 0.7, "model.semi_train_cfg.rpn_pseudo_thr": 0.6,
+        }).train()  # fmt: skip
+        find_boxes(model, found)
+        inputs, samples = tiny_batch(model)
+        with monkeypatch.context() as patch:
+            if library:
+                use_the_librarys(patch)
+            torch.manual_seed(1)
+            computed = model.loss(inputs, samples)
+        losses.append({name: loss for name, loss in computed.items() if "teacher" not in name})
+        boxes.append([sample.gt_instances for sample in samples["unsup_student"]])
+        model.parse_losses(losses[-1])[0].backward()
+        gradients.append(model.student.roi_head.bbox_head.shared_fcs[0].weight.grad)
+    assert [len(one) for one in boxes[0]] == [len(one) for one in boxes[1]]
+    assert any(len(one) for one in boxes[0]) == (max(found) > 0)
+    for theirs, ours in zip(*boxes, strict=True):
+        for field in ("bboxes", "scores", "labels", "reg_uncs"):
+            torch.testing.assert_close(theirs[field], ours[field], rtol=1e-5, atol=1e-5)
+    assert losses[0].keys() == losses[1].keys()
+    for name in losses[0]:
+        torch.testing.assert_close(losses[0][name], losses[1][name], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("scores", [[0.9, 0.6], [0.1]])  # the latter is below the threshold
