@@ -16,7 +16,7 @@ from mmdet.models.task_modules import BboxOverlaps2D, MaxIoUAssigner, RandomSamp
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from models.ragged import padded
+from models.ragged import padded, sent
 
 _PAIRS = 2**22  # of a box and an anchor, worked on together: some 50 bytes each
 
@@ -146,8 +146,8 @@ def _draw(sampler: Any, assigned: Tensor) -> tuple[Tensor, list[int], list[int]]
         sizes.append(len(chosen) + len(others))
     # The n-th is where so many have been counted first; a list of them all would have to be waited for.
     counted = kinds.flatten().cumsum(dim=0)
-    numbers = torch.from_numpy(np.concatenate(taken)).to(counted.device)
-    return torch.searchsorted(counted, numbers) % assigned.numel(), sizes, positives
+    rows = torch.searchsorted(counted, sent(np.concatenate(taken), counted.device)) % assigned.numel()
+    return rows, sizes, positives
 
 
 def _choose(available: int, most: int) -> Any:

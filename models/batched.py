@@ -13,6 +13,7 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from mmdet.models.dense_heads import RPNHead
 from mmdet.models.roi_heads import StandardRoIHead
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from models.assignment import sample_views, samples_whole
 from models.copies import Shared
-from models.ragged import rows_of_views, view_numbers
+from models.ragged import rows_of_views, sent, view_numbers
 from models.suppression import suppress, suppresses_whole
 
 
@@ -219,8 +220,10 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
         )  # fmt: skip
         boxes = boxes.view(sum(counts), each, 4)
         if rescale:
-            factors = boxes.new_tensor([[1 / factor for factor in meta["scale_factor"]] for meta in batch_img_metas])
-            boxes = boxes * factors.repeat(1, 2)[view_numbers(counts, boxes.device)][:, None]
+            factors = np.array(
+                [[1 / factor for factor in meta["scale_factor"]] for meta in batch_img_metas], np.float32
+            )
+            boxes = boxes * sent(factors, boxes.device).repeat(1, 2)[view_numbers(counts, boxes.device)][:, None]
         if rcnn_test_cfg is None:
             views = zip(boxes.flatten(1).split(counts), scores, strict=True)
             return [InstanceData(bboxes=one, scores=theirs) if len(one) else _nothing(theirs) for one, theirs in views]
@@ -238,12 +241,12 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
             targets: tuple[Tensor, ...] = super().get_targets(sampling_results, rcnn_train_cfg, concat)
             return targets
         priors = sampling_results[0].pos_priors
-        rows: list[int] = []  # of the positive ones, which come first in each view
+        rows = []  # of the positive ones, which come first in each view
         total = 0
         for one in sampling_results:
-            rows += range(total, total + len(one.pos_priors))
+            rows.append(np.arange(total, total + len(one.pos_priors)))
             total += len(one.pos_priors) + len(one.neg_priors)
-        positive = torch.tensor(rows, dtype=torch.long, device=priors.device)
+        positive = sent(np.concatenate(rows), priors.device)
         return _fill(self, sampling_results, positive, priors.new_ones(total), rcnn_train_cfg.pos_weight)
 
 

@@ -11,9 +11,14 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 
+def sent(values: np.ndarray | Tensor, device: torch.device) -> Tensor:
+    """What the host has worked out, on a device: nothing waits for it, since CUDA copies pageable memory before it returns."""
+    return torch.as_tensor(values).to(device, non_blocking=True)
+
+
 def view_numbers(counts: Sequence[int], device: torch.device) -> Tensor:
     """(n,) numbers of the views, each as many times as it has boxes."""
-    return torch.from_numpy(np.repeat(np.arange(len(counts)), counts)).to(device)
+    return sent(np.repeat(np.arange(len(counts)), counts), device)
 
 
 def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -25,7 +30,7 @@ def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     counts = np.array([len(part) for part in parts])
     places = np.arange(max(1, counts.max()))
     rows = np.where(places < counts[:, None], places + (counts.cumsum() - counts)[:, None], -1)
-    there = torch.from_numpy(rows).to(parts[0].device)
+    there = sent(rows, parts[0].device)
     return torch.cat([*parts, parts[0].new_zeros(1, 4)])[there], there  # the last one is zeros
 
 
@@ -48,8 +53,11 @@ def parted(whole: InstanceData, counts: Sequence[int], keep: Tensor | None = Non
 
 def rows_of_views(rows: Tensor, counts: Sequence[int]) -> list[int]:
     """How many of some rows, rising, lie in each view; a GPU is waited for."""
-    ends = torch.tensor(counts).cumsum(dim=0).to(rows.device)
-    return torch.searchsorted(rows, ends).diff(prepend=ends.new_zeros(1)).tolist()
+    below = (
+        torch.searchsorted(rows, sent(np.cumsum(counts), rows.device)).cpu().numpy()
+    )  # rows up to the end of each view
+    counted: list[int] = np.diff(below, prepend=0).tolist()
+    return counted
 
 
 def projected(
@@ -66,7 +74,7 @@ def projected(
     views = view_numbers(counts, boxes.device)
     x, y = boxes[:, 0::2].repeat(1, 2), boxes[:, 1::2].repeat_interleave(2, dim=1)
     corners = torch.stack([x, y, torch.ones_like(x)], dim=1)  # (n, 3, 4)
-    moved = torch.stack(list(matrices)).to(boxes.device)[views] @ corners
+    moved = sent(torch.stack(list(matrices)), boxes.device)[views] @ corners
     places = moved[:, :2] / moved[:, 2:]
-    limits = torch.tensor([size[1::-1] for size in sizes]).to(boxes)[views].repeat(1, 2)
+    limits = sent(np.array([size[1::-1] for size in sizes], dtype=np.float32), boxes.device)[views].repeat(1, 2)
     return torch.cat([places.amin(dim=2), places.amax(dim=2)], dim=1).clamp(min=0).minimum(limits)

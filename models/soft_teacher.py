@@ -16,7 +16,7 @@ from models.batched import batched, rois_of
 from models.copies import Shared
 from models.mvvit import MVViT
 from models.precision import Precision, check_precision, computing_in
-from models.ragged import joined, parted, projected
+from models.ragged import joined, parted, projected, sent
 
 
 @MODELS.register_module()
@@ -102,7 +102,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         teacher_labels = info["teacher_labels"]
         order = view_order([s.img_id for s in pseudo_samples], [s.img_id for s in student_samples])
         pseudo_samples = [pseudo_samples[i] for i in order]
-        index = torch.tensor(order, device=info["feat"][0].device)
+        index = sent(torch.tensor(order), info["feat"][0].device)
         info = {
             "feat": [level[index] for level in info["feat"]],
             **{key: [info[key][i] for i in order] for key in ("img_shape", "homography_matrix", "metainfo")},
@@ -136,7 +136,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         return samples, {
             "feat": x,
             "img_shape": [sample.img_shape for sample in samples],
-            "homography_matrix": [matrix.to(batch_inputs.device) for matrix in to_view],
+            "homography_matrix": [sent(matrix, batch_inputs.device) for matrix in to_view],
             "metainfo": [sample.metainfo for sample in samples],
             "teacher_labels": given.labels,
         }

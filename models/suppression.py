@@ -12,7 +12,7 @@ import torch
 from mmcv.ops.nms import NMSop, batched_nms
 from torch import Tensor
 
-from models.ragged import view_numbers
+from models.ragged import sent, view_numbers
 
 _SPLIT = 10_000  # boxes of a view from which on mmcv goes from class to class; ``split_thr`` there
 
@@ -52,4 +52,4 @@ def suppress(
         first += count
     sizes = [len(rows) for rows in kept]
     before = np.repeat(np.cumsum(counts) - counts, sizes)
-    return torch.cat(kept) + torch.from_numpy(before).to(boxes.device), sizes
+    return torch.cat(kept) + sent(before, boxes.device), sizes
