@@ -16,23 +16,25 @@ from models.batched import batched, rois_of
 from models.copies import Shared
 from models.mvvit import MVViT
 from models.precision import Precision, check_precision, computing_in
+from models.preprocessor import stacked
 from models.ragged import joined, parted, projected, sent
 
 
 @MODELS.register_module()
 class MultiViewSoftTeacher(SoftTeacher):
-    """mmdet's Soft Teacher with seven differences.
+    """mmdet's Soft Teacher with these differences.
 
     - The teacher starts as a copy of the student, buffers included, and stays in evaluation mode.
     - A batch without unlabelled groups is a supervised step (the burn-in, and supervised controls).
     - A mirrored group lists its views in mirrored order, so teacher and student views are matched by image id.
     - How many boxes the teacher gives, and how many each threshold keeps, is logged (boxes per view, not losses).
     - Student and teacher train in a precision of choice.
-    - Their heads work on all views at once, with the same results, :mod:`models.batched`.
+    - Their heads, and what is done with pseudo-boxes, work on all views at once, with the same results, :mod:`models.batched`.
     - Where the library copies samples and proposals, the copies share their tensors, :mod:`models.copies`.
 
     Args:
         detector: config of student and teacher.
+        data_preprocessor: of the branches' images, :mod:`models.preprocessor`.
         precision: of the features in :meth:`loss`, :mod:`models.precision`. Weights are float32, and so is prediction: scores are
             those of the weights, whatever they were trained in.
         options: of the library's class.
@@ -41,9 +43,12 @@ class MultiViewSoftTeacher(SoftTeacher):
         ValueError: there is no such precision.
     """
 
-    def __init__(self, *, detector: Mapping[str, Any], precision: Precision = "float32", **options: Any) -> None:
+    def __init__(
+        self, *, detector: Mapping[str, Any], data_preprocessor: Mapping[str, Any], precision: Precision = "float32",
+        **options: Any,
+    ) -> None:  # fmt: skip
         check_precision(precision)
-        super().__init__(detector=batched(detector), **options)
+        super().__init__(detector=batched(detector), data_preprocessor=stacked(data_preprocessor), **options)
         self.precision = precision
 
     def init_weights(self) -> None:
