@@ -11,12 +11,15 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ablations.evidence import settings_of
 from ablations.trials import Entry
 from experiments.monitoring.console import pace
+from experiments.runs import followed
 from experiments.studies import Study
 
 STATES = ("completed", "running", "waiting", "failed", "pruned")
 _LEAST_SECONDS = 0.5  # what took less was not trained, but found among the runs of another study
+_BEFORE_TRAINING = ("burn-in", "waiting")
 _TRAINING = ("training", "validating")
 
 
@@ -56,8 +59,9 @@ def is_reused(entry: Entry, *, study: str) -> bool:
 def remaining_seconds(entries: Sequence[Entry], *, study: str) -> float | None:
     """Seconds until the last job is done, if jobs take as long as those that this study trained did on average.
 
-    Burn-ins do not count, of what was trained or of what trains: most jobs find theirs trained. The work that is left is shared
-    by as many workers as are training now (at least one).
+    A burn-in is no part of that: it counts once for all jobs that continue from it, if none of them has come past it, and takes as
+    long as the longest that this study waited for. The work that is left is shared by as many workers as are training now (at least
+    one).
     """
     done = [entry for entry in entries if entry.state == "completed" and not is_reused(entry, study=study)]
     took = [seconds for entry in done if (seconds := _training_seconds(entry)) > _LEAST_SECONDS]
@@ -67,7 +71,23 @@ def remaining_seconds(entries: Sequence[Entry], *, study: str) -> float | None:
         return None
     mean = sum(took) / len(took)
     left = waiting * mean + sum(_seconds_left(entry, mean) for entry in running)
-    return left / max(1, len(running))
+    return (left + _burn_in_seconds_left(entries, done)) / max(1, len(running))
+
+
+def _burn_in_seconds_left(entries: Sequence[Entry], done: Sequence[Entry]) -> float:
+    """Of all burn-ins that no job has come past; nothing if none was waited for yet, or nobody knows how long."""
+    begun: dict[tuple[int, str], float] = {}  # seconds spent on each that is not known to be trained
+    trained = set()
+    for entry in entries:
+        keys = {(run.seed, settings_of(followed(run.delta))) for run in entry.runs}
+        if entry.state == "waiting":
+            begun |= {key: begun.get(key, 0.0) for key in keys}
+        elif entry.state == "running" and entry.progress.get("phase") not in _TRAINING:
+            begun |= {key: max(begun.get(key, 0.0), entry.seconds or 0.0) for key in keys}
+        else:
+            trained |= keys
+    each = max([(entry.seconds or 0.0) - _training_seconds(entry) for entry in done])
+    return sum(max(0.0, each - spent) for key, spent in begun.items() if key not in trained)
 
 
 def _training_seconds(entry: Entry) -> float:
@@ -81,7 +101,7 @@ def _training_seconds(entry: Entry) -> float:
 def _seconds_left(entry: Entry, mean: float) -> float:
     """Of a running job, by how far its only run is; of several, and where that is not known, by how long it has been running."""
     told = entry.progress
-    if told.get("phase") in ("burn-in", "waiting") and len(entry.runs) == 1:
+    if told.get("phase") in _BEFORE_TRAINING and len(entry.runs) == 1:
         return mean
     if told.get("phase") in _TRAINING and told.get("iterations") and len(entry.runs) == 1:
         return mean * (1 - told["iteration"] / told["iterations"])

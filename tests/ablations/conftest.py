@@ -123,11 +123,20 @@ def make_record(identity: str, aps: Aps = 0.25, **changes: Any) -> Record:
     return Record.model_validate(content | changes)
 
 
-def make_entry(arm: str, state: str, *records: Record, seeds: tuple[int, ...] = (0,), **changes: Any) -> Entry:
+def make_entry(
+    arm: str,
+    state: str,
+    *records: Record,
+    seeds: tuple[int, ...] = (0,),
+    delta: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Entry:
     """A job as the ledger tells it, of one run per seed, with the records of those that completed."""
     content: dict[str, Any] = {
         "number": 0,
-        "runs": tuple(StudyRun(arm=arm, seed=seed, split=seed, identity=f"{arm}-{seed}") for seed in seeds),
+        "runs": tuple(
+            StudyRun(arm=arm, delta=delta or {}, seed=seed, split=seed, identity=f"{arm}-{seed}") for seed in seeds
+        ),
         "params": {},
         "values": None,
         "constraint": None,

@@ -17,6 +17,11 @@ TRAINING = {"phase": "training", "iteration": 40, "iterations": 160, "rate": 2.5
 TOOK = {"training": 70.0, "validation": 10.0, "total": 80.0, "harness": 20.0}
 DONE = [make_entry("a", "completed", seconds=100.0), make_entry("b", "completed", seconds=300.0)]  # 200 s on average
 WAITING = make_entry("c", "waiting")
+BURNT_IN = make_entry(
+    "a", "completed", make_record("a-0", seconds=TOOK), seconds=350.0
+)  # of which its burn-in took 250
+LATER = [make_entry(arm, "waiting", seeds=(1,)) for arm in ("a", "c")]
+BANDED = {"model.detector.backbone.mvvit.spatial": "banded"}
 
 
 def running(seconds: float | None, **changes: Any) -> Entry:
@@ -43,8 +48,16 @@ def shown(*entries: Entry, now: datetime = datetime(2025, 3, 1, 12, 0)) -> list[
         ([*DONE, make_entry("known", "completed", seconds=0.1), WAITING], 200.0),  # found, not trained
         ([*DONE, make_entry("known", "completed", make_record("k", study="other"), seconds=6.0), WAITING], 200.0),
         ([make_entry("known", "completed", make_record("k", study="other"), seconds=6.0), WAITING], None),
-        # Its burn-in took 250 s of its 350 s.
-        ([make_entry("a", "completed", make_record("a-0", seconds=TOOK), seconds=350.0), WAITING], 100.0),
+        ([BURNT_IN, WAITING], 100.0),  # the same burn-in
+        ([BURNT_IN, WAITING, *LATER], 550.0),  # 3 * 100, and one of seed 1, which two share
+        (
+            [BURNT_IN, *LATER, running(90.0, seeds=(1,), progress={**TRAINING, "phase": "burn-in"})],
+            460.0,
+        ),  # 300 + 250 - 90
+        ([BURNT_IN, *LATER, running(300.0, seeds=(1,), progress={**TRAINING, "phase": "waiting"})], 300.0),
+        ([BURNT_IN, *LATER, running(300.0, seeds=(1,), progress=TRAINING)], 275.0),  # it is past it
+        ([BURNT_IN, make_entry("e", "waiting", delta=BANDED)], 350.0),  # another system, with a burn-in of its own
+        ([BURNT_IN, make_entry("e", "waiting", delta={"model.rcnn_gamma": 3.5})], 100.0),
         ([*DONE, running(90.0, progress={**TRAINING, "phase": "burn-in"})], 200.0),
         ([*DONE, running(90.0, progress=TRAINING)], 150.0),  # 40 of 160 iterations
         ([*DONE, running(90.0, progress=TRAINING, seeds=(0, 1))], 110.0),  # of which of the two is not known
