@@ -26,7 +26,9 @@ PARTS = ("fusion", "step", "loading", "evaluation", "growth", "arms")
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmarks", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, joined by commas: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="toy sizes, to test the benchmarks")
     parser.add_argument("--out", type=Path, default=runs_root() / "bench", help="folder of the JSON files")
