@@ -8,7 +8,7 @@ to the library's functions.
 Shape legend: N views, A anchors of all levels, C classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -53,12 +53,14 @@ class BatchedRPNHead(RPNHead):
     """The library's head, but for how anchors, proposals and targets are worked out."""
 
     _grid: tuple[Any, list[Tensor]] = (None, [])  # what the last anchors are of, and they
+    _flags: tuple[Any, list[Tensor]] = (None, [])  # the same of what lies in the padded image
 
     def _anchors(self, sizes: Sequence[Sequence[int]], device: Any) -> list[Tensor]:
         """Anchors (A, 4) of each level, px, for maps of these heights and widths; made anew where the sizes change."""
         key = (tuple(tuple(size) for size in sizes), torch.device(device))
         if self._grid[0] != key:
-            self._grid = (key, self.prior_generator.grid_priors(sizes, device=device))
+            with torch.inference_mode(False):  # what is kept has to serve in training too
+                self._grid = (key, self.prior_generator.grid_priors(sizes, device=device))
         return self._grid[1]
 
     def get_anchors(
@@ -67,9 +69,11 @@ class BatchedRPNHead(RPNHead):
         """As the library has it; which anchors lie inside is asked once for views of one size."""
         if not _of_one_size(batch_img_metas, "pad_shape"):
             return super().get_anchors(featmap_sizes, batch_img_metas, device)
-        anchors = self._anchors(featmap_sizes, device)
-        valid = self.prior_generator.valid_flags(featmap_sizes, batch_img_metas[0]["pad_shape"], device)
-        return [anchors] * len(batch_img_metas), [valid] * len(batch_img_metas)
+        anchors, shape = self._anchors(featmap_sizes, device), batch_img_metas[0]["pad_shape"]
+        key = (self._grid[0], tuple(shape[:2]))
+        if self._flags[0] != key:
+            self._flags = (key, self.prior_generator.valid_flags(featmap_sizes, shape, device))
+        return [anchors] * len(batch_img_metas), [self._flags[1]] * len(batch_img_metas)
 
     def predict_by_feat(
         self, cls_scores: list[Tensor], bbox_preds: list[Tensor], score_factors: Any = None,
@@ -94,7 +98,7 @@ class BatchedRPNHead(RPNHead):
             large = (boxes[..., 2:] - boxes[..., :2] > cfg.min_bbox_size).all(dim=-1)
             counts = large.sum(dim=1).tolist()
             rows = large.flatten().nonzero().squeeze(1) if min(counts) < scores.shape[1] else None
-        if rescale or not with_nms or not all(counts) or not suppresses_whole(cfg.nms):
+        if rescale or not with_nms or not all(counts) or not suppresses_whole(cfg.nms) or cfg.max_per_img <= 0:
             found = [InstanceData(bboxes=boxes[i], scores=scores[i], level_ids=levels) for i in range(len(scores))]
             views = zip(found, batch_img_metas, strict=True)
             return Shared(self._bbox_post_process(one, cfg, rescale, with_nms, meta) for one, meta in views)
@@ -136,8 +140,7 @@ class BatchedRPNHead(RPNHead):
 
 def _best(logits: Tensor, deltas: Tensor, priors: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
     """Scores (N, n), deltas (N, n, 4) and anchors (N, n, 4) of a level's best anchors, sorted if there are more than ``most``."""
-    # View by view: on a CPU the last bit of a sigmoid depends on where in its tensor a number lies.
-    scores = torch.stack([view.sigmoid() for view in logits.detach().permute(0, 2, 3, 1).flatten(1)])
+    scores = torch.stack(_by_view(torch.sigmoid, list(logits.detach().permute(0, 2, 3, 1).flatten(1))))
     deltas = deltas.detach().permute(0, 2, 3, 1).reshape(*scores.shape, 4)
     if not 0 < most < scores.shape[1]:
         return scores, deltas, priors.expand(len(scores), -1, -1)
@@ -187,7 +190,7 @@ class BatchedRoIHead(StandardRoIHead):
     ) -> list[InstanceData]:  # fmt: skip
         """Boxes of each view; arguments and results are the library's."""
         counts = [len(one) for one in rpn_results_list]
-        if not sum(counts) or not isinstance(self.bbox_head, BatchedBBoxHead):
+        if not sum(counts) or not isinstance(self.bbox_head, BatchedBBoxHead) or not self.bbox_head.with_reg:
             return super().predict_bbox(x, batch_img_metas, rpn_results_list, rcnn_test_cfg, rescale)
         rois = rois_of([one.bboxes for one in rpn_results_list])
         found = self._bbox_forward(x, rois)
@@ -211,9 +214,8 @@ class BatchedBBoxHead(Shared2FCBBoxHead):
         ):  # fmt: skip
             return super().predict_by_feat(rois, cls_scores, bbox_preds, batch_img_metas, rcnn_test_cfg, rescale)
         each = 1 if self.reg_class_agnostic else self.num_classes
-        # View by view, as in `_best`.
         activate = self.loss_cls.get_activation if self.custom_cls_channels else partial(torch.softmax, dim=-1)
-        scores = [activate(logits) for logits in cls_scores]
+        scores = _by_view(activate, cls_scores)
         boxes = self.bbox_coder.decode(
             torch.cat(list(rois))[:, 1:].repeat_interleave(each, dim=0), torch.cat(list(bbox_preds)).view(-1, 4),
             max_shape=batch_img_metas[0]["img_shape"],
@@ -272,6 +274,16 @@ def _fill(
         labels[positive] = torch.cat([one.pos_gt_labels for one in sampled])
         label_weights[positive] = 1.0 if given <= 0 else given
     return labels, label_weights, targets, weights
+
+
+def _by_view(function: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:
+    """What a function of each number or row makes of each view.
+
+    On a CPU the last bit of a sigmoid depends on where in its tensor a number lies, so that it goes view by view; on a GPU not.
+    """
+    if not views[0].is_cuda:
+        return [function(view) for view in views]
+    return list(function(torch.cat(list(views))).split([len(view) for view in views]))
 
 
 def _nothing(scores: Tensor) -> InstanceData:

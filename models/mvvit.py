@@ -167,7 +167,8 @@ class LevelFusion(nn.Module):
         """Codes (N, D) of the places of a map, as ``like`` is; made anew where its size changes."""
         key = (size, like.dtype, like.device)
         if self._codes[0] != key:
-            self._codes = (key, position_codes(grid_places(*size, like.device), self.width).to(like))
+            with torch.inference_mode(False):  # what is kept has to serve in training too
+                self._codes = (key, position_codes(grid_places(*size, like.device), self.width).to(like))
         return self._codes[1]
 
     def forward(self, x: Tensor) -> Tensor:

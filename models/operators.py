@@ -32,7 +32,7 @@ AVERAGE_POOLING = 1  # mmcv passes 0 for "max"
 Provider = Literal["compiled", "torchvision"]
 
 
-def _wide(tensor: Tensor) -> Tensor:
+def wide(tensor: Tensor) -> Tensor:
     """The tensor in float32; float64 stays as it is."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
@@ -82,7 +82,7 @@ def roi_align_forward(
     max pooling, which raises NotImplementedError.
     """
     _require_average_pooling(pool_mode)
-    features = _wide(features)
+    features = wide(features)
     output.copy_(
         torch.ops.torchvision.roi_align(
             features,
@@ -112,7 +112,7 @@ def roi_align_backward(
 ) -> None:
     """Write the gradient of the features (N, C, H, W) to `grad_input`; the rest as in `roi_align_forward`."""
     _require_average_pooling(pool_mode)
-    grad_output = _wide(grad_output)
+    grad_output = wide(grad_output)
     grad_input.copy_(
         torch.ops.torchvision._roi_align_backward(
             grad_output,
@@ -148,7 +148,7 @@ def sigmoid_focal_loss_forward(
     With p the sigmoid: -alpha (1-p)^gamma log p in the target's column, -(1-alpha) p^gamma log(1-p) in the
     others; target C is background.
     """
-    x = _wide(logits)
+    x = wide(logits)
     positive = -(torch.sigmoid(-x) ** gamma) * logsigmoid(x)
     negative = -(torch.sigmoid(x) ** gamma) * logsigmoid(-x)
     output.copy_(_select(positive, negative, target, weight, alpha=alpha))
@@ -158,7 +158,7 @@ def sigmoid_focal_loss_backward(
     logits: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, *, gamma: float, alpha: float
 ) -> None:
     """Write the derivative of `sigmoid_focal_loss_forward` by the logits (N, C) to `grad_input`."""
-    x = _wide(logits)
+    x = wide(logits)
     p, q = torch.sigmoid(x), torch.sigmoid(-x)
     positive = q**gamma * (gamma * p * logsigmoid(x) - q)
     negative = p**gamma * (p - gamma * q * logsigmoid(-x))
@@ -212,7 +212,7 @@ def _in_float32(batched_nms: Callable[..., tuple[Tensor, Tensor]]) -> Callable[.
 
     @functools.wraps(batched_nms)
     def widened(boxes: Tensor, scores: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        detections, keep = batched_nms(_wide(boxes), _wide(scores), *args, **kwargs)
+        detections, keep = batched_nms(wide(boxes), wide(scores), *args, **kwargs)
         return detections.to(torch.promote_types(boxes.dtype, scores.dtype)), keep
 
     return widened

@@ -19,9 +19,9 @@ def stacked(preprocessor: Mapping[str, Any]) -> dict[str, Any]:
 
 @MODELS.register_module()
 class StackedDataPreprocessor(DetDataPreprocessor):
-    """The library's, but images of one size are normalised together, and nothing waits for copies to the GPU.
+    """The library's, but images of one size are normalised together, and the host goes on while they are copied to the GPU.
 
-    CUDA has copied pageable memory elsewhere before such a copy returns, and torch keeps pinned memory until it is done.
+    CUDA has read pageable memory before such a copy returns, and torch keeps pinned memory until it is done.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -133,7 +133,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         _hold(samples, parted(given, counts, given.scores > self.semi_train_cfg.pseudo_label_initial_score_thr))
         uncertainties = torch.cat(self.compute_uncertainty_with_aug(x, samples))
         kept, counts = joined([sample.gt_instances for sample in samples])
-        to_view = [torch.from_numpy(sample.homography_matrix) for sample in samples]
+        to_view = torch.stack([torch.from_numpy(sample.homography_matrix) for sample in samples])
         to_stored = [matrix.inverse() for matrix in to_view]
         kept.bboxes = projected(kept.bboxes, counts, to_stored, [sample.ori_shape for sample in samples])
         kept.reg_uncs = uncertainties
@@ -141,7 +141,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         return samples, {
             "feat": x,
             "img_shape": [sample.img_shape for sample in samples],
-            "homography_matrix": [sent(matrix, batch_inputs.device) for matrix in to_view],
+            "homography_matrix": list(sent(to_view, batch_inputs.device)),
             "metainfo": [sample.metainfo for sample in samples],
             "teacher_labels": given.labels,
         }
@@ -152,7 +152,9 @@ class MultiViewSoftTeacher(SoftTeacher):
         if not sum(counts):
             return [one.bboxes.new_zeros(0) for one in parted(boxes, counts)]
         times = self.semi_train_cfg.jitter_times
-        drawn = [torch.randn(times, count, 4, device=boxes.bboxes.device) for count in counts]
+        drawn = [
+            torch.randn(times, count, 4, device=boxes.bboxes.device) for count in counts
+        ]  # the library's random numbers
         size = (boxes.bboxes[:, 2:] - boxes.bboxes[:, :2]).clamp(min=1).repeat(1, 2)
         jittered = boxes.bboxes + torch.cat(drawn, dim=1) * (size * self.semi_train_cfg.jitter_scale)
         proposals = [InstanceData(bboxes=one.flatten(0, 1)) for one in jittered.split(counts, dim=1)]

@@ -12,6 +12,7 @@ import torch
 from mmcv.ops.nms import NMSop, batched_nms
 from torch import Tensor
 
+from models.operators import wide
 from models.ragged import sent, view_numbers
 
 _SPLIT = 10_000  # boxes of a view from which on mmcv goes from class to class; ``split_thr`` there
@@ -38,6 +39,7 @@ def suppress(
     Returns:
         Rows of those kept, view by view, by falling score; and how many there are of each view.
     """
+    boxes, scores = wide(boxes), wide(scores)  # half precision would not tell moved boxes apart
     views = view_numbers(counts, boxes.device)
     greatest = boxes.new_zeros(len(counts)).scatter_reduce(0, views, boxes.amax(dim=1), "amax", include_self=False)
     moved = boxes + (kinds.to(boxes) * (greatest + 1)[views])[:, None]
@@ -51,5 +53,5 @@ def suppress(
         kept.append(rows[:most] if most > 0 else rows)
         first += count
     sizes = [len(rows) for rows in kept]
-    before = np.repeat(np.cumsum(counts) - counts, sizes)
-    return torch.cat(kept) + sent(before, boxes.device), sizes
+    before = sent(np.cumsum(counts) - counts, boxes.device)
+    return torch.cat(kept) + before[view_numbers(sizes, boxes.device)], sizes

@@ -73,7 +73,8 @@ def test_what_is_drawn_is_what_the_library_draws(
     truths = truths_of(counts, draw)
     anchors = boxes(60, draw)
     proposals = [boxes(count, draw) for count in (40, 60, 0, 25)[: len(counts)]]
-    for priors in ([anchors] * len(counts), proposals):
+    nothing = torch.empty(0, 4)
+    for priors in ([anchors] * len(counts), proposals, [nothing] * len(counts)):
         torch.manual_seed(3)
         expected = by_the_library(*how, priors, truths)
         state = torch.get_rng_state()
@@ -131,7 +132,7 @@ def test_the_gpu_is_asked_once_however_many_views_and_boxes_there_are(operations
         truths = truths_of([count] * views, draw)
         with operations() as mode:
             sample_views(*how, priors, truths)
-        by_view = {"aten.slice.Tensor", "aten.randperm.default", "aten.detach.default"}  # no work; on the host
+        by_view = {"aten.slice.Tensor", "aten.randperm.default", "aten.detach.default"}  # no work; the host's
         called.append([name for name in mode.names if name not in by_view])
     assert called[0] == called[1]
     assert not {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten._unique2.default"} & set(called[0])
@@ -143,6 +144,7 @@ def test_the_gpu_is_asked_once_however_many_views_and_boxes_there_are(operations
         RPN | {"min_pos_iou": 0.0}, RPN | {"gt_max_assign_all": False}, RPN | {"neg_iou_thr": (0.1, 0.3)},
         RPN | {"ignore_iof_thr": 0.5}, RPN | {"gpu_assign_thr": 50}, RPN | {"neg_iou_thr": 0.0}, ROI | {"pos_iou_thr": 0.0},
         RPN | {"perm_repeat_gt_cfg": {"iou_thr": 0.9}}, RPN | {"iou_calculator": {"type": "BboxOverlaps2D_GLIP"}},
+        RPN | {"iou_calculator": {"type": "BboxOverlaps2D", "dtype": "fp16"}},
     ],
     ids=str,
 )  # fmt: skip

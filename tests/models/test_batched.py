@@ -85,7 +85,7 @@ def same(one: Any, other: Any) -> None:
     "changes",
     [
         {}, {"nms_pre": 60}, {"nms_pre": 100_000}, {"min_bbox_size": 14}, {"min_bbox_size": 1000}, {"min_bbox_size": -1},
-        {"max_per_img": 7}, {"nms": {"type": "nms", "iou_threshold": 0.7, "class_agnostic": True}},
+        {"max_per_img": 7}, {"max_per_img": -1}, {"nms": {"type": "nms", "iou_threshold": 0.7, "class_agnostic": True}},
     ],
     ids=str,
 )  # fmt: skip
@@ -98,8 +98,21 @@ def test_proposals(detector: Any, metas: list[dict[str, Any]], changes: dict[str
         found = ours.predict_by_feat(*made, batch_img_metas=metas, cfg=cfg)
         same(found, expected)
         assert not any(one.bboxes.requires_grad or one.scores.requires_grad for one in found)
-    least, most = {"max_per_img": (7, 7), "min_bbox_size": (0, 999)}.get(next(iter(changes), ""), (8, 999))
+    least, most = (7, 7) if changes.get("max_per_img") == 7 else (0, 999) if "min_bbox_size" in changes else (8, 999)
     assert least <= len(expected[0]) <= most
+
+
+def test_anchors_are_those_of_the_maps_and_images_at_hand(detector: Any) -> None:
+    theirs, ours = rpn_heads(detector)
+    small = [(8, 10), (4, 5)]
+    for sizes, meta in (
+        ([(15, 23), (7, 11)], WHOLE),
+        (small, WHOLE),
+        (small, {**WHOLE, "pad_shape": (28, 40)}),
+        (small, WHOLE),
+    ):
+        same(ours.get_anchors(sizes, [meta] * 2, "cpu"), theirs.get_anchors(sizes, [meta] * 2, "cpu"))
+        assert ours.get_anchors(sizes, [meta], "cpu")[0][0][0] is ours.get_anchors(sizes, [meta], "cpu")[0][0][0]
 
 
 def test_scores_of_a_view_do_not_depend_on_the_views_beside_it(detector: Any) -> None:
@@ -191,7 +204,11 @@ def predictions(head: Any, counts: Sequence[int], seed: int) -> tuple[Any, ...]:
     return tuple(values.split(list(counts)) for values in (rois, logits, deltas))
 
 
-@pytest.mark.parametrize("metas", [[WHOLE] * 3, [WHOLE, NARROW, WHOLE]], ids=["one size", "two sizes"])
+@pytest.mark.parametrize(
+    "metas",
+    [[WHOLE] * 3, [WHOLE, NARROW, WHOLE], [WHOLE, {**WHOLE, "scale_factor": (0.7, 1.5)}, WHOLE]],
+    ids=["one size", "two sizes", "stored in two sizes"],
+)
 @pytest.mark.parametrize("counts", [(40, 3, 17), (12, 0, 5)], ids=str)
 @pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize(

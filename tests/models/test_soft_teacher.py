@@ -244,6 +244,12 @@ def find_boxes(model: Any, found: tuple[int, ...]) -> None:
     head.predict = find
 
 
+def reshape(samples: Any, homography: torch.Tensor, stored: tuple[int, int]) -> None:
+    """As if the views had been stored in another size, in another place."""
+    for sample in samples:
+        sample.set_metainfo({"homography_matrix": homography.numpy(), "ori_shape": stored})
+
+
 def use_the_librarys(patch: pytest.MonkeyPatch) -> None:
     """Put mmdet's functions in place of ours."""
 
@@ -273,9 +279,12 @@ def test_pseudo_boxes_and_what_is_made_of_them_are_the_librarys(
         model = build_model(delta={
             "model.detector.roi_head.bbox_head.reg_class_agnostic": agnostic, "model.semi_train_cfg.reg_pseudo_thr": 0.2,
             "model.semi_train_cfg.cls_pseudo_thr": 0.7, "model.semi_train_cfg.rpn_pseudo_thr": 0.6,
+            "model.semi_train_cfg.min_pseudo_bbox_wh": (6, 3),
         }).train()  # fmt: skip
         find_boxes(model, found)
         inputs, samples = tiny_batch(model)
+        reshape(samples["unsup_teacher"], torch.tensor([[0.8, 0.0, 3.0], [0.0, 1.2, -4.0], [0.0, 0.0, 1.0]]), (90, 55))
+        reshape(samples["unsup_student"], torch.tensor([[-0.9, 0.0, 46.0], [0.0, 0.7, 2.0], [0.0, 0.0, 1.0]]), (85, 60))
         with monkeypatch.context() as patch:
             if library:
                 use_the_librarys(patch)

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from mmcv.ops import batched_nms
 from torch import Tensor
 
-from models.suppression import suppress, suppresses_whole
+from models.suppression import batched_nms, suppress, suppresses_whole
 
 NMS = {"type": "nms", "iou_threshold": 0.5}
 
@@ -23,14 +22,16 @@ def made(counts: Sequence[int], draw: torch.Generator) -> tuple[Tensor, Tensor, 
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("most", [-1, 4, 1000])
 @pytest.mark.parametrize("counts", [(30, 7, 30), (12, 0, 1), (0, 0), (25,)], ids=str)
 @pytest.mark.parametrize("split", [10_000, 20])
 def test_what_is_kept_is_what_mmcv_keeps(
-    counts: Sequence[int], most: int, split: int, monkeypatch: pytest.MonkeyPatch
+    counts: Sequence[int], most: int, split: int, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.suppression._SPLIT", split)
     boxes, scores, kinds = made(counts, torch.Generator().manual_seed(len(counts)))
+    boxes, scores = boxes.to(kind), scores.to(kind)
     rows, sizes = suppress(boxes, scores, kinds, counts, cfg={**NMS, "split_thr": split}, most=most)
     first, taken = 0, 0
     for count, size in zip(counts, sizes, strict=True):
@@ -41,6 +42,21 @@ def test_what_is_kept_is_what_mmcv_keeps(
         assert torch.equal(rows[taken : taken + size] - first, expected[: most if most > 0 else None])
         first, taken = first + count, taken + size
     assert len(rows) == taken <= sum(counts)
+
+
+def test_a_view_of_great_boxes_does_not_change_another() -> None:
+    """Boxes are moved by the extent of their own view: moved by 10^7 px, float32 would make these two alike."""
+    small = torch.tensor([[0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 14.0, 10.0]])  # IoU 60 / 140
+    boxes = torch.cat([small, torch.tensor([[0.0, 0.0, 1e7, 1e7]])])
+    rows, sizes = suppress(
+        boxes,
+        torch.tensor([0.9, 0.8, 0.7]),
+        torch.tensor([7, 7, 0]),
+        [2, 1],
+        cfg={**NMS, "iou_threshold": 0.43},
+        most=0,
+    )
+    assert (rows.tolist(), sizes) == ([0, 1, 2], [2, 1])
 
 
 def test_boxes_suppress_those_of_their_view_and_kind_alone() -> None:
