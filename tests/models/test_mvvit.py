@@ -303,3 +303,19 @@ def test_untrained_fusion_gets_no_gradient_and_lets_it_through() -> None:
     sum(out.square().sum() for out in fusion(x)).backward()
     assert all(one.grad is not None for one in x)
     assert all(parameter.requires_grad for parameter in build().parameters())
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_codes_of_places_are_those_of_the_map_at_hand(precision: torch.dtype) -> None:
+    """What one pass keeps of them does not reach a map of another size or precision, and what no gradient needs serves in training."""
+    kept, draw = build(), torch.Generator().manual_seed(3)
+    kept(maps())
+    for sizes in (((11, 7), (2, 3)), ((8, 4), (4, 2)), ((11, 7), (2, 3))):
+        x = [torch.randn(4, channels, *size, generator=draw) for channels, size in zip((6, 10), sizes, strict=True)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+            with torch.inference_mode():
+                kept(x)
+            found, fresh = kept(x), build()(x)
+        for one, expected in zip(found, fresh, strict=True):
+            assert torch.equal(one, expected)
+        torch.autograd.backward(found, [torch.ones_like(one) for one in found])
