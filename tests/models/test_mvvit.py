@@ -307,7 +307,7 @@ def test_untrained_fusion_gets_no_gradient_and_lets_it_through() -> None:
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_codes_of_places_are_those_of_the_map_at_hand(precision: torch.dtype) -> None:
-    """What one pass keeps of them does not reach a map of another size or precision, and what no gradient needs serves in training."""
+    """What one pass keeps of them reaches no map of another size or precision; kept without gradients, it serves in training."""
     kept, draw = build(), torch.Generator().manual_seed(3)
     kept(maps())
     for sizes in (((11, 7), (2, 3)), ((8, 4), (4, 2)), ((11, 7), (2, 3))):
