@@ -12,6 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from models.batched import BatchedBBoxHead, BatchedRPNHead, _best, batched, rois_of
+from tests.models.conftest import DEVICES
 
 Build = Callable[..., Any]
 
@@ -115,10 +116,11 @@ def test_anchors_are_those_of_the_maps_and_images_at_hand(detector: Any) -> None
         assert ours.get_anchors(sizes, [meta], "cpu")[0][0][0] is ours.get_anchors(sizes, [meta], "cpu")[0][0][0]
 
 
-def test_scores_of_a_view_do_not_depend_on_the_views_beside_it(detector: Any) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_scores_of_a_view_do_not_depend_on_the_views_beside_it(detector: Any, device: str) -> None:
     _, ours = rpn_heads(detector)
-    logits, deltas = (levels[0] for levels in outputs(ours, 5))
-    anchors = ours.prior_generator.grid_priors([logits.shape[-2:], (7, 11)], device="cpu")[0]
+    logits, deltas = (levels[0].to(device) for levels in outputs(ours, 5))
+    anchors = ours.prior_generator.grid_priors([logits.shape[-2:], (7, 11)], device=device)[0]
     together = _best(logits, deltas, anchors, -1)
     for view in range(5):
         alone = _best(logits[view : view + 1], deltas[view : view + 1], anchors, -1)

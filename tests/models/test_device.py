@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from experiments.benchmarks.step import build, make_batch
+from tests.models.conftest import needs_cuda
 from tests.models.pretended_gpu import PretendedGpu, put
 
 
@@ -35,6 +36,19 @@ def step(groups: int = 2, precision: str = "float32", found: tuple[int, ...] = (
         losses = model.loss(batch["inputs"], batch["data_samples"])
     assert losses["unsup_loss_cls"]._side == "gpu"
     return gpu
+
+
+@needs_cuda
+def test_a_step_on_a_gpu_has_the_losses_of_one_on_a_cpu() -> None:
+    losses = []
+    for device in ("cpu", "cuda"):
+        settings, model = build("fused", "tiny", {})
+        model.to(device)
+        batch = model.data_preprocessor(make_batch(settings), True)
+        torch.manual_seed(1)
+        found = model.loss(batch["inputs"], batch["data_samples"])
+        losses.append({name: float(sum(value) if isinstance(value, list) else value) for name, value in found.items()})
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2, abs=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from models import operators
+from tests.models.conftest import DEVICES
 
 Array = NDArray[Any]
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 HALF = [torch.float16, torch.bfloat16]
 
 
