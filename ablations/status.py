@@ -80,13 +80,11 @@ def _burn_in_seconds_left(entries: Sequence[Entry], done: Sequence[Entry]) -> fl
     trained = set()
     for entry in entries:
         keys = {(run.seed, settings_of(followed(run.delta))) for run in entry.runs}
-        if entry.state == "waiting":
-            begun |= {key: begun.get(key, 0.0) for key in keys}
-        elif entry.state == "running" and entry.progress.get("phase") not in _TRAINING:
+        if entry.state == "waiting" or (entry.state == "running" and entry.progress.get("phase") not in _TRAINING):
             begun |= {key: max(begun.get(key, 0.0), entry.seconds or 0.0) for key in keys}
         else:
             trained |= keys
-    each = max([(entry.seconds or 0.0) - _training_seconds(entry) for entry in done])
+    each = max((entry.seconds or 0.0) - _training_seconds(entry) for entry in done)
     return sum(max(0.0, each - spent) for key, spent in begun.items() if key not in trained)
 
 

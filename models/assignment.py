@@ -94,7 +94,7 @@ def sample_views(
     drawn, sizes, positives = _draw(sampler, assigned)
     rows = drawn.split(sizes)
     positive = torch.cat([some[:many] for some, many in zip(rows, positives, strict=True)])
-    theirs = box_rows.gather(1, (assigned - 1).clamp(min=0)).flatten()[positive]
+    theirs = box_rows[positive // assigned.shape[1], assigned.flatten()[positive] - 1]
     labels = torch.cat([truth.labels for truth in truths])
     return [
         Sampled(*view)

@@ -132,7 +132,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         given, counts = joined(teacher.roi_head.predict(x, proposals, samples, rescale=False))
         _hold(samples, parted(given, counts, given.scores > self.semi_train_cfg.pseudo_label_initial_score_thr))
         uncertainties = torch.cat(self.compute_uncertainty_with_aug(x, samples))
-        kept, counts = joined([sample.gt_instances for sample in samples])
+        kept, counts = _boxes_of(samples)
         to_view = torch.stack([torch.from_numpy(sample.homography_matrix) for sample in samples])
         to_stored = [matrix.inverse() for matrix in to_view]
         kept.bboxes = projected(kept.bboxes, counts, to_stored, [sample.ori_shape for sample in samples])
@@ -148,13 +148,12 @@ class MultiViewSoftTeacher(SoftTeacher):
 
     def compute_uncertainty_with_aug(self, x: tuple[Tensor, ...], batch_data_samples: SampleList) -> list[Tensor]:
         """As the library has it: how far the teacher's boxes (n,) of each view spread from jittered ones, over their size."""
-        boxes, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        boxes, counts = _boxes_of(batch_data_samples)
         if not sum(counts):
-            return [one.bboxes.new_zeros(0) for one in parted(boxes, counts)]
+            return [boxes.bboxes.new_zeros(0) for _ in counts]
         times = self.semi_train_cfg.jitter_times
-        drawn = [
-            torch.randn(times, count, 4, device=boxes.bboxes.device) for count in counts
-        ]  # the library's random numbers
+        # View by view, so that the random numbers are the library's.
+        drawn = [torch.randn(times, count, 4, device=boxes.bboxes.device) for count in counts]
         size = (boxes.bboxes[:, 2:] - boxes.bboxes[:, :2]).clamp(min=1).repeat(1, 2)
         jittered = boxes.bboxes + torch.cat(drawn, dim=1) * (size * self.semi_train_cfg.jitter_scale)
         proposals = [InstanceData(bboxes=one.flatten(0, 1)) for one in jittered.split(counts, dim=1)]
@@ -173,7 +172,7 @@ class MultiViewSoftTeacher(SoftTeacher):
     ) -> SampleList:
         """As the library has it: the samples with the boxes of others, px of the view as it is fed, without those too small."""
         samples = batch_data_samples
-        boxes, counts = joined([sample.gt_instances for sample in batch_pseudo_instances])
+        boxes, counts = _boxes_of(batch_pseudo_instances)
         matrices = [torch.from_numpy(sample.homography_matrix) for sample in samples]
         boxes.bboxes = projected(boxes.bboxes, counts, matrices, [sample.img_shape for sample in samples])
         width, height = self.semi_train_cfg.get("min_pseudo_bbox_wh", (1e-2, 1e-2))
@@ -185,7 +184,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         self, x: tuple[Tensor, ...], batch_data_samples: SampleList
     ) -> tuple[dict[str, Any], list[InstanceData]]:
         """As the library has it: the RPN's losses, in which all classes are one, and its proposals."""
-        boxes, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        boxes, counts = _boxes_of(batch_data_samples)
         boxes.labels = torch.zeros_like(boxes.labels)
         samples = copy.deepcopy(batch_data_samples)
         _hold(samples, parted(boxes, counts, boxes.scores > self.semi_train_cfg.rpn_pseudo_thr))
@@ -197,7 +196,7 @@ class MultiViewSoftTeacher(SoftTeacher):
         self, x: tuple[Tensor, ...], unsup_rpn_results_list: list[InstanceData], batch_data_samples: SampleList
     ) -> dict[str, Tensor]:
         """As the library has it: the loss of the boxes that the teacher is certain of."""
-        boxes, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        boxes, counts = _boxes_of(batch_data_samples)
         samples = copy.deepcopy(batch_data_samples)
         _hold(samples, parted(boxes, counts, boxes.reg_uncs < self.semi_train_cfg.reg_pseudo_thr))
         losses = self.student.roi_head.loss(x, copy.deepcopy(unsup_rpn_results_list), samples)
@@ -218,7 +217,7 @@ class MultiViewSoftTeacher(SoftTeacher):
                 x, unsup_rpn_results_list, batch_data_samples, batch_info
             )
             return found
-        pseudo, counts = joined([sample.gt_instances for sample in batch_data_samples])
+        pseudo, counts = _boxes_of(batch_data_samples)
         truths = parted(pseudo, counts, pseudo.scores > self.semi_train_cfg.cls_pseudo_thr)
         proposals = [one.bboxes for one in unsup_rpn_results_list]
         sampled = sample_views(head.bbox_assigner, head.bbox_sampler, proposals, truths)
@@ -278,6 +277,11 @@ class MultiViewSoftTeacher(SoftTeacher):
             sums[f"{name}_per_view"] = counts.sum()
             sums |= {f"{name}_per_view_{label}": count for label, count in enumerate(counts)}
         return {name: total / len(samples) for name, total in sums.items()}
+
+
+def _boxes_of(samples: SampleList) -> tuple[InstanceData, list[int]]:
+    """The boxes of all samples, and how many each has."""
+    return joined([sample.gt_instances for sample in samples])
 
 
 def _hold(samples: SampleList, boxes: Sequence[InstanceData]) -> None:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 _TOLD = {"cpu", "numpy", "tolist", "item", "__bool__", "__float__", "__int__", "__index__"}  # the host asks for values
 _COUNTED = {"nonzero", "unique", "masked_select", "equal", "nms"}  # how large the result is depends on values
-_SENT = {"new_tensor"}  # PyTorch waits until it has arrived
+_WAITED = {*_TOLD, *_COUNTED, "new_tensor"}  # the last, until it has arrived
 _OF_THE_OBJECT = {
     "size",
     "dim",
@@ -59,15 +59,11 @@ class PretendedGpu(TorchFunctionMode):
             return result
         sides = {_side(tensor) for tensor in given}
         side = self._of_the_result(name, args, kwargs, given, sides)
-        if name in _TOLD | _COUNTED | _SENT and "gpu" in sides:
-            self.waits[_call(name)] += 1
         masks = name in ("__getitem__", "__setitem__") and any(one.dtype == torch.bool for one in _tensors(args[1]))
-        if masks and "gpu" in sides:
+        arrives = name == "to" and side == "gpu" and _side(given[0]) == "host" and not kwargs.get("non_blocking")
+        if arrives or ("gpu" in sides and (masks or name in _WAITED)):
             self.waits[_call(name)] += 1
-        if name == "to":
-            if side == "gpu" and _side(given[0]) == "host" and not kwargs.get("non_blocking"):
-                self.waits[_call(name)] += 1
-        elif {_side(tensor) for tensor in given if tensor.dim()} == {"gpu", "host"}:
+        if name != "to" and {_side(tensor) for tensor in given if tensor.dim()} == {"gpu", "host"}:
             self.mixes[_call(name)] += 1
         if name in ("to", "cpu") and result is given[0] and side != _side(result):
             result = result.view_as(result)  # another object, as the copy would be

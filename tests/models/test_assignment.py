@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from models.assignment import Sampled, sample_views, samples_whole
+from tests.models.conftest import sampled_by_the_library
 
 RPN = {"pos_iou_thr": 0.5, "neg_iou_thr": 0.3, "min_pos_iou": 0.3, "match_low_quality": True}
 ROI = {"pos_iou_thr": 0.5, "neg_iou_thr": 0.5, "min_pos_iou": 0.5, "match_low_quality": False}
@@ -32,11 +33,6 @@ def boxes(count: int, draw: torch.Generator) -> Tensor:
 
 def truths_of(counts: Sequence[int], draw: torch.Generator) -> list[InstanceData]:
     return [InstanceData(bboxes=boxes(n, draw), labels=torch.randint(0, 5, (n,), generator=draw)) for n in counts]
-
-
-def by_the_library(assigner: Any, sampler: Any, priors: Sequence[Tensor], truths: Sequence[InstanceData]) -> list[Any]:
-    views = zip([InstanceData(priors=one) for one in priors], truths, strict=True)
-    return [sampler.sample(assigner.assign(one, truth), one, truth) for one, truth in views]
 
 
 def same(found: Sequence[Sampled], expected: Sequence[Any]) -> None:
@@ -76,7 +72,7 @@ def test_what_is_drawn_is_what_the_library_draws(
     nothing = torch.empty(0, 4)
     for priors in ([anchors] * len(counts), proposals, [nothing] * len(counts)):
         torch.manual_seed(3)
-        expected = by_the_library(*how, priors, truths)
+        expected = sampled_by_the_library(*how, priors, truths)
         state = torch.get_rng_state()
         torch.manual_seed(3)
         found = sample_views(*how, priors, truths)

@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from models.batched import BatchedBBoxHead, BatchedRPNHead, _best, batched, rois_of
-from tests.models.conftest import DEVICES
+from tests.models.conftest import DEVICES, sampled_by_the_library
 
 Build = Callable[..., Any]
 
@@ -275,13 +275,6 @@ def test_rois_are_the_librarys() -> None:
     same(rois_of(boxes[:2]), bbox2roi(boxes[:2]))
     same(rois_of(boxes), bbox2roi(boxes))
     same(rois_of([torch.rand(0, 4)]), torch.empty(0, 5))
-
-
-def sampled_by_the_library(
-    assigner: Any, sampler: Any, proposals: Sequence[Tensor], truths: Sequence[Any]
-) -> list[Any]:
-    views = zip([InstanceData(priors=one) for one in proposals], truths, strict=True)
-    return [sampler.sample(assigner.assign(one, truth), one, truth) for one, truth in views]
 
 
 @pytest.mark.parametrize(
