@@ -56,9 +56,6 @@ def train(
     on_fail: OnFail = "warn",
 ) -> None:
     """Train one run; an interrupted one goes on from its last checkpoint, a completed identical one is only shown."""
-    from experiments.ranks import leave
-    from experiments.train import train_run
-
     delta = dict(parse_setting(text) for text in settings or [])
     for option, text in (("--study", study), ("--name", name)):
         if not is_folder_name(text):
@@ -66,6 +63,10 @@ def train(
     folder = run_folder(runs_root=runs_root(), study=study, arm=name, seed=seed)
     if resume and not (folder / RECORD_NAME).exists():
         raise UserError(f"{folder} holds no run to continue: leave out --resume to begin one.")
+
+    from experiments.ranks import leave
+    from experiments.train import train_run
+
     with stop_told("Stopped; the same command goes on from the last checkpoint."):
         record = train_run(
             config=config, study=study, arm=name, delta=delta, seed=seed, split=split, data=data, runs_root=runs_root(),

@@ -14,6 +14,8 @@ model = dict(
         neck=dict(in_channels=[16, 32, 64], out_channels=32),
         rpn_head=dict(in_channels=32, feat_channels=32),
         roi_head=dict(bbox_roi_extractor=dict(out_channels=32), bbox_head=dict(in_channels=32, fc_out_channels=32)),
+        train_cfg=dict(rpn_proposal=dict(nms_pre=60, max_per_img=40), rcnn=dict(sampler=dict(num=32))),
+        test_cfg=dict(rpn=dict(nms_pre=60, max_per_img=40)),
     ),
 )
 train_dataloader = dict(dataset=dict(data_root="data/tiny"))

@@ -200,7 +200,12 @@ def test_a_process_that_trains_many_runs_does_not_grow(tiny_data: Path, runs: Pa
 
     sizes, files = [], []
     for number in range(6):
-        run(tiny_data, runs, arm=f"arm-{number}", delta={"optim_wrapper.optimizer.lr": 1e-4 * (1 + number)})
+        delta = {
+            "optim_wrapper.optimizer.lr": 1e-4 * (1 + number),
+            "train_cfg.max_iters": 1,
+            "train_cfg.val_interval": 1,
+        }
+        run(tiny_data, runs, arm=f"arm-{number}", delta=delta)
         gc.collect()
         sizes.append(resident_mb())
         files.append(len(os.listdir("/proc/self/fd")))

@@ -21,6 +21,7 @@ KEEP_ALL = {
     "model.detector.test_cfg.rcnn.score_thr": 0.0,
     "model.detector.test_cfg.rcnn.max_per_img": 1000,
     "model.detector.test_cfg.rcnn.nms.iou_threshold": 0.9,
+    "model.detector.test_cfg.rpn.nms_pre": 300,
     "model.detector.test_cfg.rpn.max_per_img": 1000,
     "model.detector.test_cfg.rpn.nms.iou_threshold": 0.9,
 }
