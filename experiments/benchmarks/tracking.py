@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from experiments.console import mistakes_told
@@ -42,9 +43,10 @@ def measure(
     folder = prepared_data(scale, data)
     seconds: dict[str, list[float]] = {case: [] for case in CASES}
     calls: dict[str, dict[str, list[float]]] = {case: defaultdict(list) for case in CASES}
-    with TemporaryDirectory() as runs:
+    with TemporaryDirectory() as runs, Progress() as bar:
         # The first run imports and warms up, for every case: it is the last case once more, and is not counted.
-        for number, case in enumerate([list(CASES)[-1], *list(CASES) * repetitions]):
+        cases = list(enumerate([list(CASES)[-1], *list(CASES) * repetitions]))
+        for number, case in bar.track(cases, description="Runs"):
             chosen = patch("experiments.train.chosen_trackers", return_value=CASES[case])
             with _timed(interval) as (ends, spent), chosen:
                 record = train_run(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 
 from experiments.benchmarks.children import Sample, sample
 from experiments.benchmarks.figures import Figure, Findings, print_findings, quotient
@@ -86,9 +87,9 @@ def compare(*, scale: str, rounds: int, each: int = 2) -> Findings:
         for _ in range(2):
             steps[name]()
     taken: dict[str, list[Sample]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            taken[name].append(sample(step, repetitions=each))
+    with Progress() as bar:
+        for name in bar.track(list(steps) * rounds, description="Steps"):
+            taken[name].append(sample(steps[name], repetitions=each))
     findings = Findings(f"variants of a step at {scale}")
     wall: dict[str, Figure] = {}
     processor: dict[str, Figure] = {}
