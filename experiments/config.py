@@ -99,8 +99,8 @@ def set_path(config: Any, dotted: str, value: Any) -> None:
     old = value_at(config, dotted)
     if not _same_kind(old, value):
         raise UserError(
-            f"{dotted} is {_plain(old)!r}; {value!r} is a {type(value).__name__}, which cannot stand there: give a value of "
-            f"the same kind."
+            f"{dotted} is {_as_json(old)}; {_as_json(value)} is a {type(value).__name__}, which cannot stand there: give a "
+            f"value of the same kind, in the same form."
         )
     above, _, key = dotted.rpartition(".")
     parent = value_at(config, above) if above else config
@@ -185,6 +185,10 @@ def _same_kind(old: Any, new: Any) -> bool:
     if old is None or kind is None:
         return True
     return isinstance(new, kind) and (isinstance(new, bool) == (kind == (bool,)))
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(_plain(value), default=str)
 
 
 def _plain(value: Any) -> Any:
