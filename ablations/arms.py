@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablations.factor import Level
-from ablations.factors import FACTOR_NAMES, FURTHER_NAMES, check_factor, delta, select, unknown
+from ablations.factors import FACTOR_NAMES, delta, select
 
 BASELINE = "baseline"
 CONTROL = "control"
@@ -53,22 +53,3 @@ def control_arm() -> Arm:
     """
     # A fresh list: a delta may be changed by whoever reads it.
     return Arm(CONTROL, arm_with(()).levels, extra={"train_dataloader.sampler.source_ratio": [1, 0]})
-
-
-def arm_from_name(name: str) -> Arm:
-    """The arm of a name such as ``baseline``, ``control``, ``focal`` or ``focal+anchors``; parts may come in any order.
-
-    Raises:
-        UserError: a part is no factor's name; the message tells the nearest ones.
-    """
-    if name == BASELINE:
-        return arm_with(())
-    if name == CONTROL:
-        return control_arm()
-    parts = name.split(JOIN)
-    factors = (*FACTOR_NAMES, *FURTHER_NAMES)
-    if len(parts) == 1 and name not in factors:
-        raise unknown("arm", name, (BASELINE, CONTROL, *factors))
-    for part in parts:
-        check_factor(part)
-    return arm_with(parts)

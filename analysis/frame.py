@@ -1,14 +1,14 @@
 """Every score of a study in one frame, its means and spreads over seeds, and its CSV file."""
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.results import SPLIT, Model, Run, Study
+from analysis.results import SPLIT, Model, Study
 from experiments.goals import OVERALL
-from experiments.records import Validation
 
 MODELS: tuple[Model, ...] = ("teacher", "student")
 COLUMNS = ["arm", "seed", "split", "K", "sampled", "model", "class", "AP", "AP50", "scored on", "iteration", "boxes"]
@@ -34,39 +34,26 @@ def results_frame(study: Study) -> pd.DataFrame:
     arm (table order), seed, model (teacher first) and class (the data set's order, ``all`` last). A model that a run never
     validated has no rows; runs that are not completed are those of `unfinished_frame`.
     """
-    validations = [
-        (run, final)
-        for run in study.completed
-        for model in MODELS
-        if (final := run.record.final(model, SPLIT)) is not None
-    ]
-    return _scores(study, validations)
-
-
-def validations_frame(study: Study) -> pd.DataFrame:
-    """Scores of every validation of every completed run, on val and test, in the order in which they were made; as above."""
-    return _scores(study, [(run, validation) for run in study.completed for validation in run.record.validations])
+    factors = list(dict.fromkeys(name for entry in study.entries for name in entry.levels))
+    rows = []
+    for run, model in itertools.product(study.completed, MODELS):
+        entry, final = run.entry, run.record.final(model, SPLIT)
+        if final is None:
+            continue
+        for name in [*study.classes, OVERALL]:
+            score = final.scores.get(name)
+            ap, ap50, boxes = (score.ap, score.ap50, score.boxes) if score else (None, None, None)
+            told = [entry.arm, entry.seed, entry.split, run.record.num_tokens, entry.sampled, model, name]
+            levels = [entry.levels.get(factor, "off" if entry.levels else None) for factor in factors]
+            rows.append([*told, ap, ap50, final.split, final.iteration, boxes, *levels])
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, *factors])
+    return frame.astype({"K": "Int64", "AP": float, "AP50": float, "boxes": "Int64"})
 
 
 def unfinished_frame(study: Study) -> pd.DataFrame:
     """One row per listed run that gives no number: missing (no record yet), running, failed or pruned, and why."""
     columns = ["arm", "seed", "split", "status", "reason"]
     return pd.DataFrame([[getattr(run, name) for name in columns] for run in study.unfinished], columns=columns)
-
-
-def _scores(study: Study, validations: list[tuple[Run, Validation]]) -> pd.DataFrame:
-    factors = list(dict.fromkeys(name for entry in study.entries for name in entry.levels))
-    rows = []
-    for run, validation in validations:
-        entry = run.entry
-        for name in [*study.classes, OVERALL]:
-            score = validation.scores.get(name)
-            ap, ap50, boxes = (score.ap, score.ap50, score.boxes) if score else (None, None, None)
-            told = [entry.arm, entry.seed, entry.split, run.record.num_tokens, entry.sampled, validation.model, name]
-            levels = [entry.levels.get(factor, "off" if entry.levels else None) for factor in factors]
-            rows.append([*told, ap, ap50, validation.split, validation.iteration, boxes, *levels])
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, *factors])
-    return frame.astype({"K": "Int64", "AP": float, "AP50": float, "boxes": "Int64"})
 
 
 def mean_cells(frame: pd.DataFrame, *, model: Model) -> dict[str, dict[str, Cell]]:

@@ -27,7 +27,7 @@ def import_dataset(
     """Write the data set folder ``out``, which appears only when complete, and return its ``dataset.json``.
 
     Args:
-        source, layout, clip: see :func:`experiments.data.sources.read_source`.
+        source, layout, clip: see :func:`experiments.data.sources.collect`.
         group_by, specimen_by: see :class:`experiments.data.naming.Naming`.
         views: of each group.
         labelled: share of the training groups that keep their labels, 0.05 to 1.

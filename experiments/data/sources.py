@@ -50,9 +50,7 @@ class Source:
     notes: tuple[str, ...]
 
 
-def read_source(
-    source: Path, *, layout: Layout | Literal["auto"] = "auto", clip: bool = False, progress: bool = False
-) -> Source:
+def collect(source: Path, *, layout: Layout | Literal["auto"], clip: bool, progress: bool) -> tuple[Source, list[str]]:
     """Read a source whole.
 
     Args:
@@ -61,16 +59,8 @@ def read_source(
         clip: cut boxes that stick out of their image by more than 1 px, and leave out empty ones, instead of refusing them.
         progress: show a progress bar.
 
-    Raises:
-        UserError: the source is not of the layout, or something in it is wrong; the text lists all that is.
-    """
-    found, problems = collect(source, layout=layout, clip=clip, progress=progress)
-    refuse(source, problems)
-    return found
-
-
-def collect(source: Path, *, layout: Layout | Literal["auto"], clip: bool, progress: bool) -> tuple[Source, list[str]]:
-    """What :func:`read_source` reads, and the problems instead of an error: images and boxes that have one may be missing.
+    Returns:
+        The source, and all that is wrong in it, for :func:`refuse`: images and boxes with a problem may be missing.
 
     Raises:
         UserError: there is nothing to read, or the layout is not clear.

@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ablations.arms import Arm, arm_from_name, arm_with, control_arm
-from experiments.errors import UserError
+from ablations.arms import Arm, arm_with, control_arm
 
 OFF = {
     "focal": "off",
@@ -34,26 +33,6 @@ def test_name_joins_the_factors_in_table_order() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "baseline",
-        "control",
-        "fusion",
-        "focal+anchors",
-        "anchors+augmentation+pooling",
-        "banded",
-        "focal+banded+fault_ema",
-    ],
-)
-def test_name_and_arm_are_inverse(name: str) -> None:
-    assert arm_from_name(name).name == name
-
-
-def test_parts_of_a_name_may_come_in_any_order() -> None:
-    assert arm_from_name("pooling+focal") == arm_with(["focal", "pooling"])
-
-
 def test_further_factors_stand_in_the_levels_of_the_arms_that_have_them_on() -> None:
     arm = arm_with(["fault_ema", "pooling", "banded"])
     assert arm.name == "pooling+banded+fault_ema"
@@ -67,7 +46,6 @@ def test_the_control_is_the_baseline_on_labelled_groups_alone() -> None:
     assert (arm.name, arm.levels) == ("control", OFF)
     assert arm.delta == {"train_dataloader.sampler.source_ratio": [1, 0]}
     arm.delta["train_dataloader.sampler.source_ratio"].append(1)
-    assert control_arm() == arm_from_name("control")
     assert control_arm().delta == {"train_dataloader.sampler.source_ratio": [1, 0]}
 
 
@@ -92,21 +70,3 @@ def test_the_control_trains_as_long_on_as_many_groups_of_labelled_ones(scale: st
     sources = SimpleNamespace(datasets=[range(6), range(9)], cumulative_sizes=[6, 15])
     batches = iter(MixedGroupSampler(sources, batch_size=size, source_ratio=options.source_ratio, seed=0))
     assert all(next(batches).item < 6 for _ in range(10 * size))
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("basline", "There is no arm 'basline': did you mean baseline"),
-        ("focl", "There is no arm 'focl': did you mean focal"),
-        ("focal+fuson", "There is no factor 'fuson': did you mean fusion"),
-        ("focal+baseline", "There is no factor 'baseline'"),
-        ("contrl", "There is no arm 'contrl': did you mean control"),
-        ("focal+control", "There is no factor 'control'"),
-        ("all", "There is no arm 'all'"),
-        ("", "There is no arm ''"),
-    ],
-)
-def test_unknown_names_are_refused_with_the_nearest(name: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        arm_from_name(name)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from analysis.frame import COLUMNS, mean_cells, results_frame, unfinished_frame, validations_frame, write_csv
+from analysis.frame import COLUMNS, mean_cells, results_frame, unfinished_frame, write_csv
 from analysis.results import load_study
 
 FIVE = (0.5, 0.1, 0.3, 0.2, 0.4)  # mean 0.3
@@ -63,18 +63,6 @@ def test_student_cells_are_the_students(study, add_run):
     add_run("baseline", *FIVE)
     cells = mean_cells(results_frame(load_study(study)), model="student")["baseline"]
     assert cells["Broken"].mean == pytest.approx(0.25)
-
-
-def test_every_validation_has_its_rows(study, add_run):
-    add_run("baseline", 0.5, 0.3, **TWO)
-    frame = validations_frame(load_study(study))
-    crack = frame[frame["class"] == "Crack"]
-    assert crack[["model", "scored on", "iteration", "AP"]].to_numpy().tolist() == [
-        ["teacher", "val", 400, 0.5],
-        ["student", "val", 400, 0.25],
-        ["teacher", "val", 200, 0.0009],
-        ["teacher", "test", 400, 0.0009],
-    ]
 
 
 def test_runs_without_a_number_are_listed(study, add_run):

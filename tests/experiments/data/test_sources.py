@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from experiments.data.sources import SourceBox, collect, read_source
+from experiments.data.sources import Source, SourceBox, collect, refuse
 from experiments.errors import UserError
 
 CHIPPED = (SourceBox("Chipped", (10.0, 20.0, 30.0, 60.0)),)
 RUST = (SourceBox("Rust", (0.0, 0.0, 40.0, 80.0)),)
 Change = Callable[[Callable[[dict[str, Any]], Any]], Path]
+
+
+def read_source(source: Path, *, layout: Any = "auto", clip: bool = False) -> Source:
+    found, problems = collect(source, layout=layout, clip=clip, progress=False)
+    refuse(source, problems)
+    return found
 
 
 def boxes_of(source: Path, name: str, **options: Any) -> tuple[SourceBox, ...]:
