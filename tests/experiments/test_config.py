@@ -46,6 +46,13 @@ def test_a_value_of_another_kind_is_refused(value: object) -> None:
         set_path(load_config("cpu"), GAMMA, value)
 
 
+def test_a_refused_value_is_shown_beside_the_form_that_set_takes() -> None:
+    path = "model.semi_train_cfg.min_pseudo_bbox_wh"
+    with pytest.raises(UserError, match=rf'{path} is \[3, 3\]; "4,4" is a str, which cannot stand there'):
+        load_config("cpu", {path: "4,4"})
+    assert load_config("cpu", dict([parse_setting(f"{path}=[4, 4]")])).model.semi_train_cfg.min_pseudo_bbox_wh == [4, 4]
+
+
 @pytest.mark.parametrize(
     "dotted",
     [
