@@ -42,7 +42,7 @@ def _factors(answers: Answers) -> str:
         shown = [effect for effect in told if effect in hard]
         of = f"{len(judged)} main effects{on_hard}"
         clauses.append(
-            f"of {of} {listed([_effect(effect) for effect in shown])}, beyond chance"
+            f"of {of} {len(shown)} {'is' if len(shown) == 1 else 'are'} beyond chance: {listed([_effect(one) for one in shown])}"
             if shown
             else f"of {of} none is beyond chance"
         )

@@ -95,7 +95,8 @@ def test_the_second_sentence_tells_effects_and_synergy(study, add_run):
         "11.00x), and by 95 % intervals the target is met in 2 and missed in 1; Chipped exceeded"
     )
     assert factors == (
-        "Of 4 main effects on the hard classes focal (+0.150 on Severe_Rust) and anchors (+0.050 on Severe_Rust), beyond chance; "
+        "Of 4 main effects on the hard classes 2 are beyond chance: focal (+0.150 on Severe_Rust) and anchors (+0.050 on "
+        "Severe_Rust); "
         "on overall mAP, focal (-0.060) and anchors (-0.020); Severe_Rust shows synergy (+0.100); no synergy is shown for Chipped."
     )
     assert untold.startswith("This study cannot tell how good the best arm really is")
