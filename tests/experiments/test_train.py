@@ -1,5 +1,10 @@
-"""One run, end to end at scale tiny: burn-in, record, no-op, failure, and the plan's setting built whole."""
+"""One run, end to end at scale tiny: burn-in, record, no-op, resume, failure, and the plan's setting built whole."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -150,6 +155,29 @@ def test_data_is_checked_before_anything_is_trained(tiny_data: Path, tmp_path: P
     with pytest.raises(UserError, match=r"_crop_3\.jpg does not exist"):
         run(tmp_path / "data", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "experiments", "train", "tiny", "--data", str(tiny_data),
+        "--set", "train_cfg.max_iters=12", "--set", "train_cfg.val_interval=12",
+    ]  # fmt: skip
+    environment = {**os.environ, "RUNS": str(tmp_path)}
+    folder = tmp_path / "train" / "run-seed0"
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "iter_3.pth").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert read_record(folder).status == "running"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = read_record(folder)
+    assert record.status == "completed"
+    assert len(record.resumed_from) == 1
+    assert 2 <= record.resumed_from[0] < 12
+    assert [v.iteration for v in record.validations] == [12, 12]
 
 
 def test_the_split_is_part_of_run_and_burn_in(tiny_data: Path, tmp_path: Path) -> None:
