@@ -18,6 +18,8 @@ WORKERS ?= 1
 GPUS ?=
 ## 1 adds the supervised control
 CONTROL ?=
+## 1 has factors act in the burn-in too, which each combination then has for itself
+FROM_START ?=
 ## Settings that a sampled study tries
 TRIALS ?= 20
 ## What a sampled study maximises: pareto or ratio
@@ -49,13 +51,13 @@ UNKNOWN := $(filter-out $(VARIABLES) $(ELSEWHERE),$(GIVEN))
 ifeq ($(MAKELEVEL),0)
 $(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)): the variables are $(VARIABLES); `make help` says what they mean))
 endif
-$(foreach name,CONTROL QUICK,$(if $(filter-out 0 1,$($(name))),$(error $(name) is $($(name)): give 1 for yes, 0 or nothing for no)))
+$(foreach name,CONTROL FROM_START QUICK,$(if $(filter-out 0 1,$($(name))),$(error $(name) is $($(name)): give 1 for yes, 0 or nothing for no)))
 SUITE := $(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 export STORAGE TRACK
 OPTIONS := --scale "$(SCALE)" --seeds "$(SEEDS)" --workers "$(WORKERS)" $(if $(GPUS),--gpus "$(GPUS)") $(if $(DATA),--data "$(DATA)") \
 	$(if $(STUDY),--study "$(STUDY)") --on-fail "$(ON_FAIL)" $(if $(MEMORY_BUDGET),--memory-budget "$(MEMORY_BUDGET)")
 FIND_UV := uv=$$(command -v uv || true); if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi
-DESIGN := $(OPTIONS) $(if $(filter 1,$(CONTROL)),--control)
+DESIGN := $(OPTIONS) $(if $(filter 1,$(CONTROL)),--control) $(if $(filter 1,$(FROM_START)),--from-start)
 SEARCH := --design optuna --objective "$(OBJECTIVE)" --trials "$(TRIALS)" $(OPTIONS)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 FURTHER := banded tall_anchors bfloat16 float32 fault_ema fault_softmax fault_untrained fault_pooling faults

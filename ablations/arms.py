@@ -6,6 +6,7 @@ from typing import Any
 
 from ablations.factor import Level
 from ablations.factors import FACTOR_NAMES, delta, select
+from experiments.runs import FROM_START
 
 BASELINE = "baseline"
 CONTROL = "control"
@@ -20,16 +21,20 @@ class Arm:
 
     ``extra`` holds settings beside the factors', dotted config path -> value: an arm with any is no combination of
     levels, and the algebra of designs leaves it out.
+
+    ``from_start``: factors that are on act in the burn-in too; nothing of an arm without any.
     """
 
     name: str
     levels: dict[str, Level]
     extra: dict[str, Any] = field(default_factory=dict)
+    from_start: bool = False
 
     @property
     def delta(self) -> dict[str, Any]:
         """Dotted config path -> value, of the factors that are on and of ``extra``; empty for the baseline."""
-        return delta(self.levels) | self.extra
+        changes = delta(self.levels)
+        return changes | self.extra | ({FROM_START: True} if self.from_start and changes else {})
 
 
 def arm_with(on: Collection[str]) -> Arm:

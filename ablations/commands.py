@@ -80,6 +80,10 @@ Seeds = Annotated[
 Control = Annotated[
     bool, typer.Option("--control", help="Add the supervised control: same iterations, no pseudo-labels.")
 ]
+FromStart = Annotated[
+    bool,
+    typer.Option("--from-start", help="Factors act in the burn-in too, which each combination then has for itself."),
+]
 Space = Annotated[
     str, typer.Option(help=f"Settings that {SAMPLED} samples: {', '.join(SPACES)}, or names joined by commas.")
 ]
@@ -124,6 +128,7 @@ def plan_design(
     scale: Scale = DEFAULT_SCALE,
     seeds: Seeds = 1,
     control: Control = False,
+    from_start: FromStart = False,
     space: Space = "all",
     objective: Objective = "pareto",
     trials: Trials = DEFAULT_TRIALS,
@@ -134,8 +139,8 @@ def plan_design(
 ) -> None:
     """Show what a design would train, can and cannot tell, and would cost, without training any of it."""
     request = request_of(
-        design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
-        trials=trials, study=None, data=data, runs_root=runs_root, storage=None,
+        design=design, factors=factors, scale=scale, seeds=seeds, control=control, from_start=from_start, space=space,
+        objective=objective, trials=trials, study=None, data=data, runs_root=runs_root, storage=None,
     )  # fmt: skip
     planned = planning.plan(request, workers=workers)
     if as_json:
@@ -151,6 +156,7 @@ def run(
     scale: Scale = DEFAULT_SCALE,
     seeds: Seeds = 1,
     control: Control = False,
+    from_start: FromStart = False,
     space: Space = "all",
     objective: Objective = "pareto",
     trials: Trials = DEFAULT_TRIALS,
@@ -166,8 +172,8 @@ def run(
 ) -> None:
     """Train a design and report it; what is trained already, for this study or another, is not trained again."""
     request = request_of(
-        design=design, factors=factors, scale=scale, seeds=seeds, control=control, space=space, objective=objective,
-        trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
+        design=design, factors=factors, scale=scale, seeds=seeds, control=control, from_start=from_start, space=space,
+        objective=objective, trials=trials, study=study, data=data, runs_root=runs_root, storage=storage, grace=grace,
     )  # fmt: skip
     count, cards = parse_workers(workers), cards_in(gpus)
     check_cards(cards)

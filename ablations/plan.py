@@ -22,16 +22,17 @@ from ablations.power import Noise, SmallestEffect, measure_noise, smallest_effec
 from ablations.request import DEFAULT_SCALE, Request, default_name
 from ablations.space import Row, describe_space
 from ablations.status import duration
+from experiments.config import load_config
 from experiments.errors import UserError
 from experiments.goals import PLAN, read_goals
 from experiments.paths import runs_root
 from experiments.records import RECORD_NAME, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
+    burn_in_delta,
     data_fingerprint,
     data_folder,
     default_split,
-    followed,
     is_folder_name,
     read_dataset,
     run_identity,
@@ -65,6 +66,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     completed = {record.identity for record in records}
     missing: list[dict[str, Any]] = []
     wanted: set[tuple[int, str]] = set()
+    burn_in = load_config(request.scale).burn_in
     for seed in range(request.seeds):
         split = default_split(seed, folder) if fingerprint else seed
         for arm in request.arms:
@@ -72,10 +74,10 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
                 run_identity(config=request.scale, delta=arm.delta, seed=seed, split=split, data_fingerprint=fingerprint)
             }):  # fmt: skip
                 missing.append(arm.delta)
-                wanted.add((seed, settings_of(followed(arm.delta))))
+                wanted.add((seed, settings_of(burn_in_delta(burn_in, arm.delta))))
     trials = request.search.trials if request.search else 0
     sampled = min(len(_sampled(request, records)), trials * request.seeds)
-    begun = {(r.seed, settings_of(followed(r.delta))) for r in records if r.kind == "burn_in"}
+    begun = {(r.seed, settings_of(r.delta)) for r in records if r.kind == "burn_in"}
     varied = [name for name in request.factors if any(arm.levels.get(name) == "on" for arm in request.arms)]
     described = describe(request.arms, varied, replicates=request.seeds)
     noise, measured_by = measure_noise(records), noise_command(request)
@@ -87,7 +89,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         trained=len(request.arms) * request.seeds - len(missing) + sampled,
         cost=estimate_cost(
             records, [*missing, *[{}] * (trials * request.seeds - sampled)],
-            burn_ins=len(wanted - begun) if request.scale != "paper" else 0, workers=workers,
+            burn_ins=len(wanted - begun) if burn_in else 0, workers=workers,
         ),
         noise={name: noise[name] for name in hard if name in noise},
         smallest={
@@ -238,7 +240,7 @@ def _alias_table(described: Estimability) -> Table:
 
 def noise_command(request: Request) -> str:
     """What measures the run-to-run deviation of a request's scale and data where the request looks for it."""
-    usual = default_name("noise", list(FACTOR_NAMES), request.scale, None)
+    usual = default_name("noise", list(FACTOR_NAMES), request.scale)
     wanted = f"noise-{request.data.name}" if request.data else usual
     wanted = wanted if is_folder_name(wanted) else usual
     names = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))

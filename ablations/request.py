@@ -3,7 +3,7 @@
 import math
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablations.arms import Arm, arm_with
@@ -14,6 +14,7 @@ from ablations.own_config import departures
 from ablations.space import SPACES, describe_space
 from experiments import paths
 from experiments.address import hidden
+from experiments.config import load_config
 from experiments.errors import UserError
 from experiments.runs import BURN_IN_STUDY, is_folder_name
 from experiments.studies import ARMS_FOLDER, Search
@@ -60,6 +61,7 @@ class Request:
 def request_of(
     *, design: str, factors: str, scale: str, seeds: int, control: bool, space: str, objective: str, trials: int,
     study: str | None, data: Path | None, runs_root: Path | None, storage: str | None, grace: float = GRACE,
+    from_start: bool = False,
 ) -> Request:  # fmt: skip
     """Check the options of a command and put them together.
 
@@ -90,8 +92,14 @@ def request_of(
         raise UserError(
             "--factors belongs to a design's arms, not to --design optuna: name what is sampled with --space."
         )
+    if from_start and search:
+        raise UserError("--from-start belongs to a design's arms, not to --design optuna: run it with another design.")
+    if from_start and not load_config(scale).burn_in:
+        raise UserError(f"Scale {scale} has no burn-in, so --from-start would change nothing: leave it out.")
+    if from_start:
+        arms = [replace(arm, from_start=True) for arm in arms]
     switched = [factor for factor in chosen if any(arm.levels.get(factor.name) == "on" for arm in arms)]
-    name = study or default_name(design, names, scale, search)
+    name = study or default_name(design, names, scale, search, from_start=from_start)
     if not is_folder_name(name):
         raise UserError(f"--study {name!r} is no folder name: use letters, digits and any of . _ + - inside.")
     if name in RESERVED:
@@ -113,10 +121,11 @@ def request_of(
         "--storage": storage if storage and hidden(storage) == storage else None,  # else STORAGE has to hold it
     }
     words = [word for option, value in options.items() if value for word in (option, value)]
+    flags = [flag for flag, given in {"--control": control, "--from-start": from_start}.items() if given]
     return Request(
         study=name, design=design, factors=names, arms=arms, scale=scale, seeds=seeds,
         data=data.resolve() if data else None, runs_root=(runs_root or paths.runs_root()).resolve(),
-        command=shlex.join(["python", "-m", "ablations", "run", *words, *(["--control"] if control else [])]),
+        command=shlex.join(["python", "-m", "ablations", "run", *words, *flags]),
         search=search, storage=storage, grace=grace, departures=tuple(departures(scale, switched)),
     )  # fmt: skip
 
@@ -151,10 +160,12 @@ def _search(space: str, objective: str, trials: int) -> Search:
     return Search.model_validate({"space": settings, "objective": objective, "trials": trials})
 
 
-def default_name(design: str, names: list[str], scale: str, search: Search | None) -> str:
+def default_name(
+    design: str, names: list[str], scale: str, search: Search | None = None, *, from_start: bool = False
+) -> str:
     """``ablation-<factor>`` for one factor alone, else ``<design>-<factors>``; ``study-<space>`` of a search.
 
-    Scales but cpu are named too.
+    Scales but cpu are named too, and ``from-start``.
     """
     if search is not None:
         space = next((name for name, settings in SPACES.items() if list(settings) == search.space), "settings")
@@ -166,4 +177,5 @@ def default_name(design: str, names: list[str], scale: str, search: Search | Non
         for group, members in GROUPS.items():
             words = words.replace("-".join(members), group)
         study = f"{design.replace(',', '+')}-{words}"
+    study += "-from-start" * from_start
     return study if scale == DEFAULT_SCALE else f"{study}-{scale}"

@@ -35,7 +35,15 @@ from experiments.monitoring.gates import judge_scores, settled
 from experiments.paths import study_options
 from experiments.prepare import prepared_data
 from experiments.records import RECORD_NAME, Record, read_record, write_record
-from experiments.runs import WEIGHTS_NAME, completed_record, data_folder, default_split, read_dataset, run_identity
+from experiments.runs import (
+    FROM_START,
+    WEIGHTS_NAME,
+    completed_record,
+    data_folder,
+    default_split,
+    read_dataset,
+    run_identity,
+)
 from experiments.studies import Search, Study, StudyRequest, StudyRun, arm_folder, read_study, write_study
 
 PLAN = "plan"
@@ -317,6 +325,13 @@ def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) 
             f"{where} keeps its ledger in {study.storage or 'the file in its folder'}, not in {hidden(request.storage)}: "
             "leave out --storage, or choose another --study (make: STUDY=)."
         )
+    begun = {bool(run.delta.get(FROM_START)) for run in study.runs if "on" in run.levels.values()}
+    wanted = {arm.from_start for arm in request.arms if "on" in arm.levels.values()}
+    if len(begun | wanted) > 1:
+        raise UserError(
+            f"{where} switches factors on {_since(begun)}, and the new request {_since(wanted)}: such arms do not compare; choose "
+            "another --study (make: STUDY=)."
+        )
     kinds = [(search.space, search.objective) if search else None for search in (study.search, request.search)]
     if kinds[0] != kinds[1]:
         raise UserError(
@@ -333,6 +348,10 @@ def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) 
         raise UserError(
             f"{where} samples settings with {len(seeds)} seed(s), not {request.seeds}: choose another --study (make: STUDY=)."
         )
+
+
+def _since(from_start: set[bool]) -> str:
+    return "from the start (--from-start)" if True in from_start else "after a shared burn-in"
 
 
 def _searches(search: Search | None) -> str:

@@ -8,10 +8,11 @@ from analysis.frame import Cell
 from analysis.results import SPLIT, BurnIn, Model, Run, Study
 from analysis.targets import BASELINE, Comparison
 from experiments.goals import OVERALL
-from experiments.runs import followed
+from experiments.runs import FROM_START
 
 Cells = Mapping[str, Mapping[str, Cell]]
 Comparisons = Mapping[str, Sequence[Comparison]]
+_NAMED = 3  # arms of a burn-in
 
 
 def notes_on(study: Study, cells: Cells, comparisons: Comparisons, *, model: Model) -> list[str]:
@@ -20,6 +21,7 @@ def notes_on(study: Study, cells: Cells, comparisons: Comparisons, *, model: Mod
         *_on_seeds(cells),
         *_undefined(comparisons),
         *_unvalidated(study, model),
+        *_from_start(study),
         *_fresh_weights(study),
         *_unlike(study),
         *study.departures,
@@ -36,19 +38,27 @@ def reduced_tokens(study: Study) -> list[str]:
     ]
 
 
-def burn_in_line(burn_in: BurnIn, classes: Sequence[str], *, model: Model) -> str:
-    """One line on a burn-in: what sets it apart from the baseline's, where it lies and its APs.
+def burn_in_lines(study: Study, classes: Sequence[str], *, model: Model) -> list[str]:
+    """One line per burn-in: the arms that continued from it, unless all of its seed did, where it lies and its APs.
 
     APs are of the other model where ``model`` was not validated.
     """
+    shared = len({burn_in.record.seed for burn_in in study.burn_ins}) == len(study.burn_ins)
+    arms: dict[str | None, list[str]] = defaultdict(list)
+    for run in study.completed:
+        arms[run.record.burn_in].append(run.arm)
+    return [
+        _burn_in_line(burn_in, [] if shared else arms[burn_in.record.identity], classes, model)
+        for burn_in in study.burn_ins
+    ]
+
+
+def _burn_in_line(burn_in: BurnIn, arms: Sequence[str], classes: Sequence[str], model: Model) -> str:
     other: Model = "student" if model == "teacher" else "teacher"
     record = burn_in.record
     final = record.final(model, SPLIT) or record.final(other, SPLIT)
-    own = [
-        f"{'.'.join([part for part in path.split('.') if not part.isdigit()][-2:])}={value}"
-        for path, value in followed(record.delta).items()
-    ]
-    line = f"burn-in{' with ' * bool(own)}{', '.join(own)}, seed {record.seed} ({burn_in.folder.name})"
+    named = [*arms[:_NAMED], *([f"{len(arms) - _NAMED} others"] if len(arms) > _NAMED else [])]
+    line = f"burn-in{' of ' * bool(named)}{', '.join(named)}, seed {record.seed} ({burn_in.folder.name})"
     if final is None:
         return f"{line}: no validation on {SPLIT}"
     aps = {name: score.ap for name in classes if (score := final.scores.get(name))}
@@ -86,6 +96,14 @@ def _unvalidated(study: Study, model: Model) -> list[str]:
         f"{run.arm}, seed {run.seed} ({run.folder.name}) has no validation of the {model}."
         for run in study.completed
         if run.record.final(model, SPLIT) is None
+    ]
+
+
+def _from_start(study: Study) -> list[str]:
+    if not any(run.record.delta.get(FROM_START) for run in study.completed):
+        return []
+    return [
+        "Factors that are on acted from the start: in the burn-in, but for thresholds of pseudo-labels, and in what followed."
     ]
 
 

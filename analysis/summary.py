@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.frame import Cell, mean_cells, results_frame
-from analysis.notes import burn_in_line, notes_on, reduced_tokens
+from analysis.notes import burn_in_lines, notes_on, reduced_tokens
 from analysis.results import SPLIT, Model, Study, Unfinished
 from analysis.search import SearchSummary, summarise_search, without_samples
 from analysis.targets import BASELINE, Comparison, Goal, compare, goals_of
@@ -100,7 +100,7 @@ def summarise(study: Study, *, model: Model, result: SearchResult | None = None)
         classes=tuple(classes),
         arms=arms,
         notes=tuple(notes),
-        burn_ins=tuple(burn_in_line(burn_in, classes, model=model) for burn_in in study.burn_ins),
+        burn_ins=tuple(burn_in_lines(study, classes, model=model)),
         unfinished=tuple(study.unfinished),
         search=search,
         goals=goals,

@@ -19,7 +19,7 @@ from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.locks import locked
 from experiments.records import Record, Validation, read_record, write_record
-from experiments.runs import WEIGHTS_NAME, read_dataset, run_identity
+from experiments.runs import FROM_START, WEIGHTS_NAME, read_dataset, run_identity
 from experiments.tokens import NUM_TOKENS
 
 Split = Literal["val", "test"]
@@ -143,7 +143,8 @@ def score_weights(settings: Any, weights: Path, *, look: Callable[[Runner], None
     import_components(settings)
     from experiments.runner import FileLogRunner, release
 
-    settings.pop("burn_in", None)
+    for key in ("burn_in", FROM_START):
+        settings.pop(key, None)
     settings.update(train_dataloader=None, train_cfg=None, optim_wrapper=None, param_scheduler=None, custom_hooks=[])
     settings.default_hooks = dict.fromkeys(("timer", "logger", "param_scheduler", "checkpoint"))
     settings.load_from, settings.resume = None, False

@@ -29,6 +29,14 @@ FROM_BURN_IN = (
     "model.detector.backbone.mvvit.pooling_start",
 )
 """Settings that make another system of the detector from the start: a change of them reaches the burn-in of a run too."""
+FROM_START = "from_start"
+"""The setting by which all changes of a run reach its burn-in, but for those that :data:`ON_PSEUDO_LABELS` names."""
+ON_PSEUDO_LABELS = (
+    "model.semi_train_cfg.pseudo_label_initial_score_thr",
+    "model.semi_train_cfg.cls_pseudo_thr",
+    "model.semi_train_cfg.rpn_pseudo_thr",
+)
+"""Settings of pseudo-labels alone: a burn-in has none, and would be trained twice for nothing."""
 
 
 def is_folder_name(text: str) -> bool:
@@ -47,8 +55,21 @@ def burn_in_name(config: str, identity: str) -> str:
 
 
 def followed(delta: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a run's changes its burn-in follows, :data:`FROM_BURN_IN`; by the others, all runs share one burn-in."""
-    return {path: value for path, value in delta.items() if path in FROM_BURN_IN}
+    """What of a run's changes its burn-in follows: :data:`FROM_BURN_IN`, or nearly all (:data:`FROM_START`).
+
+    By the others, all runs share one burn-in.
+    """
+    left_out = {FROM_START, *ON_PSEUDO_LABELS}
+    return {
+        path: value
+        for path, value in delta.items()
+        if path in FROM_BURN_IN or (delta.get(FROM_START) and path not in left_out)
+    }
+
+
+def burn_in_delta(burn_in: Mapping[str, Any], delta: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes that a run's burn-in is trained with: the config's own for a burn-in, ``burn_in``, and those it follows."""
+    return {**followed(delta), **burn_in}
 
 
 def burn_in_folder(
@@ -68,7 +89,7 @@ def burn_in_folder(
         delta: of the run; see :func:`followed`.
     """
     identity = run_identity(
-        config=config, delta={**burn_in, **followed(delta)}, seed=seed, split=split, data_fingerprint=data_fingerprint
+        config=config, delta=burn_in_delta(burn_in, delta), seed=seed, split=split, data_fingerprint=data_fingerprint
     )
     return run_folder(runs_root=runs_root, study=BURN_IN_STUDY, arm=burn_in_name(config, identity), seed=seed), identity
 

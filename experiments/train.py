@@ -32,11 +32,12 @@ from experiments.ranks import first_rank, join, share_batch
 from experiments.records import RECORD_NAME, Data, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
+    FROM_START,
     WEIGHTS_NAME,
+    burn_in_delta,
     burn_in_name,
     completed_record,
     default_split,
-    followed,
     read_dataset,
     run_folder,
     run_identity,
@@ -80,8 +81,8 @@ def train_run(
     """Train one arm, or return the record of the identical run that is completed already.
 
     An interrupted run continues from its last checkpoint. The burn-in that the config asks for is trained first, unless
-    it is there already; it is shared by all the arms of one config, data set, seed and split, but for those that
-    change one of :data:`experiments.runs.FROM_BURN_IN`. Where another process trains
+    it is there already; it is shared by all the arms of one config, data set, seed and split, but for what it follows of
+    an arm's changes (:func:`experiments.runs.followed`). Where another process trains
     the same run or burn-in, this one waits for it and takes what comes of it. Where GPU memory runs out, the run goes on
     with fewer pooled MVViT tokens (``num_tokens`` in the record). What the seconds in the record count: see
     :class:`experiments.records.Record`.
@@ -199,7 +200,7 @@ class _Run:
 
     def burn_in(self, changes: Mapping[str, Any]) -> "_Run":
         """The burn-in that this arm continues from, by what the config changes for one and what of the arm's it follows."""
-        delta = {**changes, **followed(self.delta)}
+        delta = burn_in_delta(changes, self.delta)
         return replace(self, study=BURN_IN_STUDY, levels={}, delta=delta, own_folder=None, kind="burn_in")
 
 
@@ -210,6 +211,8 @@ def _train(run: _Run, harness: Clock) -> Record:
         return done
     settings = load_config(run.config, run.delta)
     burn_in = settings.pop("burn_in", None)
+    if settings.pop(FROM_START, False) and run.kind == "arm" and not burn_in:
+        raise UserError(f"{run.config} has no burn-in, so {FROM_START} would change nothing: leave it out.")
     fit_to_data(settings, run.description, run.data)
     settings.train_dataloader.dataset.split = run.split
     settings.train_dataloader.sampler.seed = run.seed

@@ -1,5 +1,6 @@
 """Arms: names, levels and deltas."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -39,6 +40,13 @@ def test_further_factors_stand_in_the_levels_of_the_arms_that_have_them_on() -> 
     assert arm.levels == OFF | {"pooling": "on", "banded": "on", "fault_ema": "on"}
     assert list(arm.levels)[-2:] == ["banded", "fault_ema"]
     assert "banded" not in arm_with(["pooling"]).levels
+
+
+def test_from_the_start_is_said_in_the_delta_of_arms_with_a_factor_on_alone() -> None:
+    arms = [replace(arm, from_start=True) for arm in (arm_with(["pooling"]), arm_with(()), control_arm())]
+    assert [arm.delta for arm in arms] == [
+        {"model.detector.backbone.mvvit.num_tokens": 2048, "from_start": True}, {}, control_arm().delta,
+    ]  # fmt: skip
 
 
 def test_the_control_is_the_baseline_on_labelled_groups_alone() -> None:

@@ -15,19 +15,24 @@ from ablations.further import FURTHER
 from ablations.space import SPACES, distributions, suggest, translate
 from experiments.config import import_components, leaf_paths, load_config, to_json
 from experiments.records import read_record
-from experiments.runs import FROM_BURN_IN, followed
+from experiments.runs import FROM_BURN_IN, ON_PSEUDO_LABELS, followed
 
 Build = Callable[..., Any]
 SCALES = ("tiny", "cpu", "gpu", "paper")
-# Further factors that act on pseudo-labels alone: supervised training is the same with them, and so is its burn-in.
-ON_PSEUDO_LABELS: tuple[str, ...] = ()
+# Factors that act on pseudo-labels alone: supervised training is the same with them, and so is its burn-in.
+OF_PSEUDO_LABELS = tuple(
+    name for name in (*FACTOR_NAMES, *FURTHER_NAMES) if set(arm_with([name]).delta) <= set(ON_PSEUDO_LABELS)
+)
 # Further factors that trained weights cannot show.
-UNTOLD_BY_WEIGHTS = ("tall_anchors", "bfloat16", *ON_PSEUDO_LABELS)
+UNTOLD_BY_WEIGHTS = ("tall_anchors", "bfloat16", *OF_PSEUDO_LABELS)
 
 
 def resolved(scale: str, delta: dict[str, Any] | None = None) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(to_json(load_config(scale, delta)))
-    content.pop("burn_in")  # not part of an arm: its keys are paths of their own
+    del (
+        content["burn_in"],
+        content["from_start"],
+    )  # not part of what is trained; the keys of the former are paths of their own
     return content
 
 
@@ -79,9 +84,8 @@ def test_an_arm_of_further_factors_differs_in_its_declared_paths_alone(scale: st
 
 
 def test_a_burn_in_follows_the_further_factors_and_none_of_the_plans() -> None:
-    seen = [name for name in FURTHER_NAMES if name not in ON_PSEUDO_LABELS]
+    seen = [name for name in FURTHER_NAMES if name not in OF_PSEUDO_LABELS]
     assert set(FROM_BURN_IN) == set(arm_with(seen).delta)
-    assert followed(arm_with(ON_PSEUDO_LABELS).delta) == {}
     assert followed(arm_with(FACTOR_NAMES).delta) == {}
 
 

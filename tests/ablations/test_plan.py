@@ -10,6 +10,7 @@ from rich.console import Console
 from ablations.arms import arm_with
 from ablations.plan import as_plain, noise_command, plan, print_noise, print_plan
 from ablations.request import Request, request_of
+from experiments.config import load_config
 from experiments.records import read_record, write_record
 from experiments.runs import read_dataset, run_identity
 from experiments.studies import Study, StudyRun, write_study
@@ -20,6 +21,7 @@ OPTIONS: dict[str, Any] = {
     "design": "alone", "factors": "focal", "scale": "cpu", "seeds": 1, "control": False, "space": "thresholds",
     "objective": "pareto", "trials": 4, "study": None, "data": None, "runs_root": None, "storage": None,
 }  # fmt: skip
+BURN_IN = load_config("cpu").burn_in.to_dict()
 
 
 def request(**options: Any) -> Request:
@@ -46,7 +48,7 @@ def measured(laboratory: Laboratory) -> Laboratory:
     add(laboratory, {}, 0, 0.1, training=900.0)  # 1100 s
     add(laboratory, {}, 1, 0.2, training=1100.0)  # 1300 s
     add(laboratory, FOCAL, 0, 0.3, training=3400.0)  # 3600 s
-    add(laboratory, {"train_cfg.max_iters": 300}, 0, 0.1, training=400.0, kind="burn_in")  # 600 s
+    add(laboratory, BURN_IN, 0, 0.1, training=400.0, kind="burn_in")  # 600 s
     return laboratory
 
 
@@ -61,9 +63,19 @@ def test_further_factors_need_burn_ins_of_their_own(measured: Laboratory) -> Non
     assert (planned.runs, planned.trained) == (5, 1)
     assert planned.cost.burn_in_hours == pytest.approx(4 * 600 / 3600)
     softmax = {"model.detector.roi_head.bbox_head.loss_cls.type": "FocalLoss"}
-    add(measured, {"train_cfg.max_iters": 300, **softmax}, 0, 0.1, training=400.0, kind="burn_in")
+    add(measured, {**BURN_IN, **softmax}, 0, 0.1, training=400.0, kind="burn_in")
     assert plan(request(factors="faults")).cost.burn_in_hours == pytest.approx(3 * 600 / 3600)
     assert plan(request(factors="fault_softmax,focal", design="factorial")).cost.burn_in_hours == 0
+
+
+def test_from_the_start_combinations_need_burn_ins_but_none_for_thresholds(measured: Laboratory) -> None:
+    # Of four combinations two have the baseline's burn-in; the two with focal share another.
+    asked: dict[str, Any] = {"factors": "focal,pseudo_labels", "design": "factorial", "from_start": True}
+    planned = plan(request(**asked))
+    assert (planned.runs, planned.trained) == (4, 1)
+    assert planned.cost.burn_in_hours == pytest.approx(600 / 3600)
+    add(measured, {**FOCAL, **BURN_IN}, 0, 0.1, training=400.0, kind="burn_in")
+    assert plan(request(**asked)).cost.burn_in_hours == 0
 
 
 def test_missing_runs_and_their_burn_ins_cost_hours(measured: Laboratory) -> None:
@@ -87,7 +99,7 @@ def test_a_burn_in_is_counted_once_per_seed_and_those_that_are_there_are_not(mea
     assert planned.cost.run_hours == pytest.approx((3600 + 3600 + 1200) / 3600)
     assert planned.cost.burn_in_hours == pytest.approx(1200 / 3600)
     assert plan(request(seeds=3), workers=3).cost.hours == pytest.approx(4200 / 3600)  # the longest after its burn-in
-    add(measured, {"train_cfg.max_iters": 300}, 1, 0.1, training=400.0, kind="burn_in")
+    add(measured, BURN_IN, 1, 0.1, training=400.0, kind="burn_in")
     assert plan(request(seeds=3)).cost.burn_in_hours == pytest.approx(600 / 3600)
 
 

@@ -36,6 +36,8 @@ def request(**options: Any) -> Request:
         ({"design": "optuna", "space": "thresholds", "objective": "ratio"}, "study-thresholds-ratio"),
         ({"design": "optuna", "space": "roi_gamma,rpn_gamma", "scale": "tiny"}, "study-settings-tiny"),
         ({"study": "mine", "scale": "gpu"}, "mine"),
+        ({"factors": "focal", "from_start": True}, "ablation-focal-from-start"),
+        ({"design": "fractional-16", "scale": "gpu", "from_start": True}, "fractional-16-all-from-start-gpu"),
     ],
 )
 def test_the_default_name_is_a_folder_name(options: dict[str, Any], name: str) -> None:
@@ -61,6 +63,12 @@ def test_a_joined_design_has_the_arms_of_both() -> None:
     ]  # fmt: skip
 
 
+def test_from_the_start_all_arms_are_and_the_baseline_is_the_usual_one() -> None:
+    made = request(factors="focal", control=True, from_start=True)
+    assert [arm.delta.get("from_start") for arm in made.arms] == [None, True, None]
+    assert "from_start" not in request(factors="focal").arms[1].delta
+
+
 def test_a_search_trains_the_baseline_and_samples() -> None:
     made = request(design="optuna", space="roi_gamma, rpn_gamma", trials=7)
     assert [arm.name for arm in made.arms] == ["baseline"]
@@ -73,6 +81,8 @@ def test_a_search_trains_the_baseline_and_samples() -> None:
     ("options", "message"),
     [
         ({"design": "optuna", "control": True}, "--control belongs to a design's arms"),
+        ({"design": "optuna", "from_start": True}, "--from-start belongs to a design's arms"),
+        ({"scale": "paper", "from_start": True}, "Scale paper has no burn-in, so --from-start would change nothing"),
         ({"design": "optuna", "factors": "focal"}, "--factors belongs to a design's arms"),
         ({"design": ""}, "There is no design ''"),
         ({"design": "alone,optuna"}, "There is no design 'optuna'"),
@@ -90,6 +100,7 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any], message: 
     [
         {},
         {"factors": "focal", "seeds": 3, "control": True, "scale": "tiny"},
+        {"factors": "focal", "from_start": True},
         {"design": "alone, leave-one-out", "factors": "focal,fusion", "study": "both"},
         {"data": Path("own data"), "runs_root": Path("other 'runs'"), "storage": "sqlite:///a file.db"},
         {"design": "optuna", "space": "thresholds", "objective": "ratio", "trials": 5, "seeds": 2},

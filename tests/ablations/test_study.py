@@ -248,6 +248,22 @@ def test_interrupting_keeps_what_is_done_and_names_the_command(laboratory: Labor
     assert laboratory.trained == [("focal", 0)]
 
 
+def test_arms_from_the_start_and_after_a_shared_burn_in_are_no_study(laboratory: Laboratory) -> None:
+    assert laboratory.run("--factors", "focal", "--study", "mine").exit_code == 0
+    result = laboratory.run("--factors", "anchors", "--study", "mine", "--from-start")
+    assert result.exit_code == 2
+    assert (
+        "switches factors on after a shared burn-in, and the new request from the start (--from-start): such arms do not"
+        in result.stderr
+    )
+    assert (
+        laboratory.run("--design", "noise", "--study", "mine", "--from-start").exit_code == 0
+    )  # the baseline is one of either
+    assert laboratory.run("--factors", "focal", "--from-start").exit_code == 0
+    result = laboratory.run("--factors", "focal", "--study", "ablation-focal-from-start")
+    assert "from the start (--from-start), and the new request after a shared burn-in" in result.stderr
+
+
 def test_another_scale_is_refused(laboratory: Laboratory) -> None:
     laboratory.run("--factors", "focal")
     before = laboratory.study("ablation-focal")

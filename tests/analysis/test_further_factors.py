@@ -7,7 +7,7 @@ import pytest
 from analysis.answers import answers_of
 from analysis.arm_letters import arm_label, letters_of
 from analysis.frame import results_frame
-from analysis.notes import burn_in_line
+from analysis.notes import burn_in_lines
 from analysis.panels import switched_factors
 from analysis.report.build import levels_of
 from analysis.report.limits import limits_of
@@ -80,17 +80,17 @@ def test_one_further_factor_alone_is_told_from_the_baseline(study, add_run):
     assert limits_of(levels_of(loaded)) == []
 
 
-def test_a_burn_in_of_its_own_is_told_apart(study, add_run, add_burn_in):
+def test_burn_ins_of_one_seed_are_told_apart_by_their_arms(study, add_run, add_burn_in):
+    def lines():
+        return burn_in_lines(load_study(study), ["Broken"], model="teacher")
+
     add_burn_in("shared", *(0.5, 0.1, 0.3, 0.2, 0.4))
-    add_burn_in(
-        "own",
-        *(0.5, 0.1, 0.3, 0.2, 0.4),
-        delta={"model.detector.backbone.mvvit.spatial": "banded", "custom_hooks.0.swapped": True, "x": 1},
-    )
-    for arm, burn_in in (("baseline", "shared"), ("banded", "own")):
-        add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4, levels=dict.fromkeys(SIX, "off"), burn_in=burn_in)
-    lines = {one.folder.name: burn_in_line(one, ["Broken"], model="teacher") for one in load_study(study).burn_ins}
-    assert lines == {
-        "own": "burn-in with mvvit.spatial=banded, custom_hooks.swapped=True, seed 0 (own): AP of the teacher Broken 0.500",
-        "shared": "burn-in, seed 0 (shared): AP of the teacher Broken 0.500",
-    }
+    for arm in ("baseline", "focal", "fusion", "pooling", "anchors"):
+        add_run(arm, 0.5, 0.1, 0.3, 0.2, 0.4, levels=dict.fromkeys(SIX, "off"), burn_in="shared")
+    assert lines() == ["burn-in, seed 0 (shared): AP of the teacher Broken 0.500"]
+    add_burn_in("own", *(0.5, 0.1, 0.3, 0.2, 0.4))
+    add_run("banded", 0.5, 0.1, 0.3, 0.2, 0.4, levels=dict.fromkeys(SIX, "off"), burn_in="own")
+    assert lines() == [
+        "burn-in of banded, seed 0 (own): AP of the teacher Broken 0.500",
+        "burn-in of baseline, focal, fusion, 2 others, seed 0 (shared): AP of the teacher Broken 0.500",
+    ]

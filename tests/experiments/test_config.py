@@ -95,9 +95,9 @@ def test_a_broken_config_file_is_named(tmp_path: Path) -> None:
 def test_no_config_has_settings_that_reach_nothing(scale: str) -> None:
     """Helper variables left standing in a config file would be accepted by --set and change nothing."""
     assert set(load_config(scale)) == {
-        "burn_in", "custom_hooks", "custom_imports", "default_hooks", "default_scope", "env_cfg", "load_from", "log_level",
-        "log_processor", "model", "optim_wrapper", "param_scheduler", "resume", "train_cfg", "train_dataloader", "val_cfg",
-        "val_dataloader", "val_evaluator", "visualizer",
+        "burn_in", "custom_hooks", "custom_imports", "default_hooks", "default_scope", "env_cfg", "from_start", "load_from",
+        "log_level", "log_processor", "model", "optim_wrapper", "param_scheduler", "resume", "train_cfg", "train_dataloader",
+        "val_cfg", "val_dataloader", "val_evaluator", "visualizer",
     }  # fmt: skip
 
 

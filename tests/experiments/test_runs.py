@@ -8,6 +8,7 @@ import pytest
 from experiments.errors import UserError
 from experiments.records import Data, Record, read_record, write_record
 from experiments.runs import (
+    burn_in_delta,
     completed_record,
     config_digest,
     data_fingerprint,
@@ -30,6 +31,20 @@ def test_everything_that_decides_the_outcome_is_in_the_identity() -> None:
     changes = ({}, {"config": "cpu"}, {"delta": {"a": 2}}, {"seed": 1}, {"split": 1}, {"data_fingerprint": "g"})
     assert len({run_identity(**{**base, **change}) for change in changes}) == len(changes)
     assert run_identity(**{**base, "delta": {"x": 1, "y": 2}}) == run_identity(**{**base, "delta": {"y": 2, "x": 1}})
+
+
+def test_a_burn_in_follows_what_makes_another_system_or_from_the_start_all_but_thresholds() -> None:
+    burn_in = {"train_cfg.max_iters": 1000}
+    delta = {
+        "model.precision": "bfloat16", "train_cfg.max_iters": 5, "model.detector.rpn_head.loss_cls.gamma": 2.5,
+        "model.semi_train_cfg.cls_pseudo_thr": 0.35,
+    }  # fmt: skip
+    assert burn_in_delta(burn_in, {}) == burn_in_delta(burn_in, {"from_start": True}) == burn_in
+    shared = {"model.precision": "bfloat16", "train_cfg.max_iters": 1000}
+    assert burn_in_delta(burn_in, delta) == burn_in_delta(burn_in, delta | {"from_start": False}) == shared
+    assert burn_in_delta(burn_in, delta | {"from_start": True}) == shared | {
+        "model.detector.rpn_head.loss_cls.gamma": 2.5
+    }
 
 
 def test_seeds_are_splits_where_labels_can_be_dealt_out_anew(tmp_path: Path) -> None:

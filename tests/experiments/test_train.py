@@ -12,10 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from experiments import train
+from experiments.config import load_config
 from experiments.errors import UserError
 from experiments.records import Record, read_record
+from experiments.runs import ON_PSEUDO_LABELS
 from experiments.train import train_run
 
 
@@ -178,6 +181,45 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_data: Path, tmp_path
     assert len(record.resumed_from) == 1
     assert 2 <= record.resumed_from[0] < 12
     assert [v.iteration for v in record.validations] == [12, 12]
+
+
+SHAPES = {
+    "model.detector.backbone.mvvit.num_tokens": 2048,
+    "model.detector.backbone.mvvit.num_layers": 2,
+    "model.detector.rpn_head.anchor_generator.ratios": [0.2, 0.5, 1.0],
+}
+THRESHOLDS = {
+    f"model.semi_train_cfg.{name}": 0.2
+    for name in ("pseudo_label_initial_score_thr", "cls_pseudo_thr", "rpn_pseudo_thr")
+}
+
+
+def test_from_the_start_the_burn_in_has_the_runs_changes_and_no_weight_starts_fresh(
+    baseline: Record, tiny_data: Path, runs: Path
+) -> None:
+    after = run(tiny_data, runs, arm="after", delta=SHAPES)
+    from_start = run(tiny_data, runs, arm="from-start", delta={**SHAPES, "from_start": True})
+    assert after.burn_in == baseline.burn_in != from_start.burn_in
+    assert {name.split(".")[0] for name in after.fresh_weights} == {"backbone", "rpn_head"}
+    assert from_start.fresh_weights == []
+    burn_in = read_record(runs / "burn-in" / f"tiny-{from_start.burn_in}-seed0")
+    assert burn_in.delta == {**SHAPES, **load_config("tiny").burn_in}
+    lowered = run(tiny_data, runs, arm="lowered", delta={**THRESHOLDS, "from_start": True})
+    assert lowered.burn_in == baseline.burn_in
+
+
+def test_thresholds_of_pseudo_labels_change_nothing_of_a_burn_in(baseline: Record, tiny_data: Path, runs: Path) -> None:
+    assert set(THRESHOLDS) == set(ON_PSEUDO_LABELS)
+    record = run(tiny_data, runs, arm="as-burn-in", delta={**load_config("tiny").burn_in, **THRESHOLDS, "burn_in": {}})
+    assert record.status == "completed"
+    folders = (runs / "burn-in" / f"tiny-{baseline.burn_in}-seed0", runs / "s" / "as-burn-in-seed0")
+    weights = [torch.load(folder / "weights.pth", weights_only=True) for folder in folders]
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+def test_from_the_start_means_nothing_without_a_burn_in(tiny_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="tiny has no burn-in, so from_start would change nothing: leave it out"):
+        run(tiny_data, tmp_path, delta={"burn_in": {}, "from_start": True})
 
 
 def test_the_split_is_part_of_run_and_burn_in(tiny_data: Path, tmp_path: Path) -> None:
