@@ -58,7 +58,7 @@ OPTIONS := --scale "$(SCALE)" --seeds "$(SEEDS)" --workers "$(WORKERS)" $(if $(G
 	$(if $(STUDY),--study "$(STUDY)") --on-fail "$(ON_FAIL)" $(if $(MEMORY_BUDGET),--memory-budget "$(MEMORY_BUDGET)")
 FIND_UV := uv=$$(command -v uv || true); if [ -z "$$uv" ]; then test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet uv; uv=$(VENV)/bin/uv; fi
 DESIGN := $(OPTIONS) $(if $(filter 1,$(CONTROL)),--control) $(if $(filter 1,$(FROM_START)),--from-start)
-SEARCH := --design optuna --objective "$(OBJECTIVE)" --trials "$(TRIALS)" $(OPTIONS)
+SEARCH := --design optuna --objective "$(OBJECTIVE)" --trials "$(TRIALS)" $(DESIGN)
 FACTORS := focal anchors pseudo_labels augmentation fusion pooling
 FURTHER := banded tall_anchors bfloat16 float32 fault_ema fault_softmax fault_untrained fault_pooling faults
 ABLATIONS := $(FACTORS:%=ablation-%) $(FURTHER:%=ablation-%)
