@@ -13,6 +13,7 @@ from analysis.effects import Effects, FactorEffect, effects_of
 from analysis.efficiency import Efficiency, efficiency
 from analysis.fits import LEVEL, Estimate
 from analysis.frame import mean_cells, results_frame
+from analysis.notes import from_the_start
 from analysis.observations import observe
 from analysis.refusals import Refusal
 from analysis.results import Model, Study, describe_unfinished
@@ -87,7 +88,7 @@ def answers_of(study: Study, *, model: Model = "teacher", seed: int = 0) -> Answ
         synergy=tuple(synergy_of(observations) for observations in classes),
         targets=tuple(attainment_of(observed.classes[goal.class_name], goal) for goal in goals),
         efficiency=tuple(efficiency(study, mean_cells(results_frame(study), model=model), model=model)),
-        notes=(*disagreements(effects.main), *observed.notes, *study.departures),
+        notes=(*disagreements(effects.main), *observed.notes, *from_the_start(study), *study.departures),
         unfinished=tuple(describe_unfinished(study.unfinished)),
     )
 

@@ -21,7 +21,7 @@ def notes_on(study: Study, cells: Cells, comparisons: Comparisons, *, model: Mod
         *_on_seeds(cells),
         *_undefined(comparisons),
         *_unvalidated(study, model),
-        *_from_start(study),
+        *from_the_start(study),
         *_fresh_weights(study),
         *_unlike(study),
         *study.departures,
@@ -99,12 +99,11 @@ def _unvalidated(study: Study, model: Model) -> list[str]:
     ]
 
 
-def _from_start(study: Study) -> list[str]:
+def from_the_start(study: Study) -> list[str]:
+    """One sentence on a study whose factors act in burn-ins too; none on others."""
     if not any(run.record.delta.get(FROM_START) for run in study.completed):
         return []
-    return [
-        "Factors that are on acted from the start: in the burn-in, but for thresholds of pseudo-labels, and in what followed."
-    ]
+    return ["Factors that are on act from the start: in burn-ins too, but for thresholds of pseudo-labels."]
 
 
 def _fresh_weights(study: Study) -> list[str]:

@@ -110,6 +110,15 @@ def test_factors_over_a_config_of_ones_own_are_told(study, add_run):
     assert told in answers_of(load_study(study)).notes
 
 
+def test_factors_that_acted_from_the_start_are_told(study, add_run):
+    add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4)
+    told = "Factors that are on act from the start: in burn-ins too, but for thresholds of pseudo-labels."
+    assert told not in printed(study)
+    add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.4, delta={"from_start": True})
+    assert told in printed(study)
+    assert told in answers_of(load_study(study)).notes
+
+
 def test_no_completed_baseline(study, add_run):
     add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.4)
     add_run("baseline", status="failed", reason="disk full")

@@ -223,7 +223,6 @@ def test_from_the_start_means_nothing_without_a_burn_in(tiny_data: Path, tmp_pat
 
 
 def test_the_split_is_part_of_run_and_burn_in(tiny_data: Path, tmp_path: Path) -> None:
-    import torch
     from mmengine import Config
 
     short = {"train_cfg.max_iters": 1, "train_cfg.val_interval": 1}
@@ -243,7 +242,6 @@ def test_the_split_is_part_of_run_and_burn_in(tiny_data: Path, tmp_path: Path) -
 
 def test_the_plans_setting_is_built_whole_and_steps(build_model: Callable[..., Any]) -> None:
     """ResNet-50, eight views of 256 x 720 px, K = 1024, all losses; only the batch is smaller: one labelled group."""
-    import torch
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
