@@ -18,7 +18,7 @@ WORKERS ?= 1
 GPUS ?=
 ## 1 adds the supervised control
 CONTROL ?=
-## 1 has factors act in the burn-in too, which each combination then has for itself
+## 1 has factors act in the burn-in too, but for those of pseudo-labels: one for each combination
 FROM_START ?=
 ## Settings that a sampled study tries
 TRIALS ?= 20

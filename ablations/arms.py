@@ -6,7 +6,7 @@ from typing import Any
 
 from ablations.factor import Level
 from ablations.factors import FACTOR_NAMES, delta, select
-from experiments.runs import FROM_START
+from experiments.runs import FROM_START, acts_from_start
 
 BASELINE = "baseline"
 CONTROL = "control"
@@ -22,7 +22,7 @@ class Arm:
     ``extra`` holds settings beside the factors', dotted config path -> value: an arm with any is no combination of
     levels, and the algebra of designs leaves it out.
 
-    ``from_start``: factors that are on act in the burn-in too; nothing of an arm without any.
+    ``from_start``: factors that are on act in the burn-in too; nothing of an arm whose burn-in has them anyway, or cannot.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Arm:
     def delta(self) -> dict[str, Any]:
         """Dotted config path -> value, of the factors that are on and of ``extra``; empty for the baseline."""
         changes = delta(self.levels)
-        return changes | self.extra | ({FROM_START: True} if self.from_start and changes else {})
+        return changes | self.extra | ({FROM_START: True} if self.from_start and acts_from_start(changes) else {})
 
 
 def arm_with(on: Collection[str]) -> Arm:

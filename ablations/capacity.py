@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablations.evidence import settings_of
+from ablations.evidence import load_of
 from experiments.errors import UserError
 from experiments.records import Record
 
@@ -81,8 +81,8 @@ def choose_workers(
     if machine.free_mb is None:
         return Choice(1, "the free memory of this machine is not known")
     peak = max(_peak_mb(record) for record in arms)
-    measured = {settings_of(record.delta) for record in arms}
-    new = sampled + sum(settings_of(delta) not in measured for delta in deltas)
+    measured = {load_of(record.delta) for record in arms}
+    new = sampled + sum(load_of(delta) not in measured for delta in deltas)
     need = peak * (UNKNOWN if new else 1.0)
     each = [int(SHARE * free // need) for free in machine.free_mb]
     limits = {

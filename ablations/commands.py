@@ -82,7 +82,9 @@ Control = Annotated[
 ]
 FromStart = Annotated[
     bool,
-    typer.Option("--from-start", help="Factors act in the burn-in too, which each combination then has for itself."),
+    typer.Option(
+        "--from-start", help="Factors act in the burn-in too, but for those of pseudo-labels: one for each combination."
+    ),
 ]
 Space = Annotated[
     str, typer.Option(help=f"Settings that {SAMPLED} samples: {', '.join(SPACES)}, or names joined by commas.")

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from ablations.evidence import settings_of
+from ablations.evidence import BUDGET_PATH, load_of
 from experiments.records import Record
 
-BUDGET_PATH = "train_cfg.max_iters"
 _HOUR = 3600.0
 
 
@@ -99,13 +98,9 @@ def _base(arms: Sequence[Record], delta: Mapping[str, Any], iterations: int | No
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in arms:
         if budget_known or BUDGET_PATH not in record.delta:  # else their iterations are not this run's
-            groups[_unbudgeted(record.delta)].append(record)
-    own = _unbudgeted(delta)
+            groups[load_of(record.delta)].append(record)
+    own = load_of(delta)
     return [groups[own]] if own in groups else list(groups.values())
-
-
-def _unbudgeted(delta: Mapping[str, Any]) -> str:
-    return settings_of({path: value for path, value in delta.items() if path != BUDGET_PATH})
 
 
 def _seconds(record: Record, iterations: int) -> float:

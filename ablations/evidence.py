@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiments.records import Record
-from experiments.runs import run_identity
+from experiments.runs import FROM_START, run_identity
+
+BUDGET_PATH = "train_cfg.max_iters"
 
 
 def comparable(records: Iterable[Record], *, config: str, data: str) -> list[Record]:
@@ -32,6 +34,11 @@ def comparable(records: Iterable[Record], *, config: str, data: str) -> list[Rec
 def settings_of(delta: Mapping[str, Any]) -> str:
     """A delta as one hashable text, whatever the order of its paths."""
     return json.dumps(dict(delta), sort_keys=True)
+
+
+def load_of(delta: Mapping[str, Any]) -> str:
+    """What memory and pace of a run depend on: its settings, but for how long it trains, and whether its burn-in has them too."""
+    return settings_of({path: value for path, value in delta.items() if path not in (BUDGET_PATH, FROM_START)})
 
 
 def replicate_of(record: Record) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from experiments.paths import runs_root
 from experiments.records import RECORD_NAME, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
+    FROM_START,
     burn_in_delta,
     data_fingerprint,
     data_folder,
@@ -80,7 +81,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     begun = {(r.seed, settings_of(r.delta)) for r in records if r.kind == "burn_in"}
     varied = [name for name in request.factors if any(arm.levels.get(name) == "on" for arm in request.arms)]
     described = describe(request.arms, varied, replicates=request.seeds)
-    noise, measured_by = measure_noise(records), noise_command(request)
+    noise, measured_by = measure_noise(_alike(records, request)), noise_command(request)
     hard = (read_goals(folder, read_dataset(folder)["classes"]) if fingerprint else PLAN).searched
     return Plan(
         request=request,
@@ -120,6 +121,12 @@ def comparable_records(request: Request) -> list[Record]:
     """The completed records, burn-ins too, of a request's scale and data; none before the data are made."""
     fingerprint = data_fingerprint(request.scale, request.data)
     return comparable(_records(request.runs_root), config=request.scale, data=fingerprint) if fingerprint else []
+
+
+def _alike(records: Sequence[Record], request: Request) -> list[Record]:
+    """Those whose factors act from the start, or afterwards, as the request's do: arms of one burn-in differ by less."""
+    from_start = any(FROM_START in arm.delta for arm in request.arms)
+    return [r for r in records if not r.delta or (FROM_START in r.delta) == from_start]
 
 
 def as_plain(plan: Plan) -> dict[str, Any]:
@@ -171,7 +178,7 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 def print_noise(request: Request, console: Console) -> None:
     """The run-to-run deviation of every class that the runs at this scale, on this data, have shown so far."""
-    noise = measure_noise(comparable_records(request))
+    noise = measure_noise(_alike(comparable_records(request), request))
     table = Table(
         "class", "deviation within arms", "freedom", "paired", "freedom", box=box.SIMPLE_HEAD, title_justify="left",
         title=f"Run-to-run standard deviation of AP (teacher, val) at scale {request.scale}",

@@ -38,6 +38,7 @@ from experiments.records import RECORD_NAME, Record, read_record, write_record
 from experiments.runs import (
     FROM_START,
     WEIGHTS_NAME,
+    acts_from_start,
     completed_record,
     data_folder,
     default_split,
@@ -325,8 +326,10 @@ def _check_same(study: Study, request: Request, fingerprint: str, goals: Goals) 
             f"{where} keeps its ledger in {study.storage or 'the file in its folder'}, not in {hidden(request.storage)}: "
             "leave out --storage, or choose another --study (make: STUDY=)."
         )
-    begun = {bool(run.delta.get(FROM_START)) for run in study.runs if "on" in run.levels.values()}
-    wanted = {arm.from_start for arm in request.arms if "on" in arm.levels.values()}
+    begun, wanted = (
+        {FROM_START in arm.delta for arm in arms if "on" in arm.levels.values() and acts_from_start(arm.delta)}
+        for arms in (study.runs, request.arms)
+    )
     if len(begun | wanted) > 1:
         raise UserError(
             f"{where} switches factors on {_since(begun)}, and the new request {_since(wanted)}: such arms do not compare; choose "

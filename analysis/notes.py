@@ -57,7 +57,7 @@ def _burn_in_line(burn_in: BurnIn, arms: Sequence[str], classes: Sequence[str], 
     other: Model = "student" if model == "teacher" else "teacher"
     record = burn_in.record
     final = record.final(model, SPLIT) or record.final(other, SPLIT)
-    named = [*arms[:_NAMED], *([f"{len(arms) - _NAMED} others"] if len(arms) > _NAMED else [])]
+    named = [*arms[:_NAMED], f"{len(arms) - _NAMED} others"] if len(arms) > _NAMED + 1 else arms
     line = f"burn-in{' of ' * bool(named)}{', '.join(named)}, seed {record.seed} ({burn_in.folder.name})"
     if final is None:
         return f"{line}: no validation on {SPLIT}"
@@ -103,7 +103,7 @@ def from_the_start(study: Study) -> list[str]:
     """One sentence on a study whose factors act in burn-ins too; none on others."""
     if not any(run.record.delta.get(FROM_START) for run in study.completed):
         return []
-    return ["Factors that are on act from the start: in burn-ins too, but for thresholds of pseudo-labels."]
+    return ["Factors that are on act from the start: in burn-ins too, but for those of pseudo-labels."]
 
 
 def _fresh_weights(study: Study) -> list[str]:

@@ -31,10 +31,18 @@ FROM_BURN_IN = (
 """Settings that make another system of the detector from the start: a change of them reaches the burn-in of a run too."""
 FROM_START = "from_start"
 """The setting by which all changes of a run reach its burn-in, but for those that :data:`ON_PSEUDO_LABELS` names."""
-ON_PSEUDO_LABELS = (
-    "model.semi_train_cfg.pseudo_label_initial_score_thr",
-    "model.semi_train_cfg.cls_pseudo_thr",
-    "model.semi_train_cfg.rpn_pseudo_thr",
+ON_PSEUDO_LABELS = tuple(
+    f"model.semi_train_cfg.{name}"
+    for name in (
+        "unsup_weight",
+        "pseudo_label_initial_score_thr",
+        "cls_pseudo_thr",
+        "rpn_pseudo_thr",
+        "reg_pseudo_thr",
+        "jitter_times",
+        "jitter_scale",
+        "min_pseudo_bbox_wh",
+    )
 )
 """Settings of pseudo-labels alone: a burn-in has none, and would be trained twice for nothing."""
 
@@ -59,12 +67,17 @@ def followed(delta: Mapping[str, Any]) -> dict[str, Any]:
 
     By the others, all runs share one burn-in.
     """
-    left_out = {FROM_START, *ON_PSEUDO_LABELS}
+    left_out = {FROM_START, "burn_in", *ON_PSEUDO_LABELS}
     return {
         path: value
         for path, value in delta.items()
         if path in FROM_BURN_IN or (delta.get(FROM_START) and path not in left_out)
     }
+
+
+def acts_from_start(delta: Mapping[str, Any]) -> bool:
+    """Whether :data:`FROM_START` makes a difference to a run with these changes."""
+    return followed({**delta, FROM_START: True}) != followed({**delta, FROM_START: False})
 
 
 def burn_in_delta(burn_in: Mapping[str, Any], delta: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,9 @@ def test_a_variable_in_small_letters_is_refused_too() -> None:
 def test_a_switch_is_on_at_1_and_off_at_0() -> None:
     assert "--control" in make("ablation-focal", "CONTROL=1").stdout
     assert "--control" not in make("ablation-focal", "CONTROL=0").stdout
+    assert "--from-start" in make("ablation-focal", "FROM_START=1").stdout
+    assert "--from-start" in make("study", "FROM_START=1").stdout  # which refuses it
+    assert "--from-start" not in make("ablation-focal", "FROM_START=0").stdout
     assert "--quick" not in make("bench", "QUICK=0").stdout
     refused = make("ablation-focal", "CONTROL=yes")
     assert refused.returncode == 2

@@ -248,9 +248,8 @@ resume = False
 # A supervised warm-up of the baseline that arms continue from, as settings on top of this file: dotted paths -> values.
 # Empty: arms start from `load_from` or from scratch. Supervised means that a batch holds labelled groups alone.
 burn_in = dict()
-from_start = (
-    False  # else all of a run's changes act in its burn-in too, but for thresholds of pseudo-labels: it has none
-)
+# Given to a run, --set from_start=true, all its changes act in its burn-in too, but for those of pseudo-labels.
+from_start = False
 
 # Names used only to write this file: left standing, they would be settings that change nothing.
 del classes, palette, views, image_size, detector, load, color, flip, pack, branches, part

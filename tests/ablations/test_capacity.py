@@ -35,6 +35,12 @@ def test_arms_that_nothing_is_known_of_need_twice_that() -> None:
         assert "doubled" in choice.reason
 
 
+def test_an_arm_from_the_start_needs_what_it_does_afterwards() -> None:
+    machine = Machine(cores=16, gpu=False, free_mb=(20 * GIB,))
+    choice = choose_workers([arm(2), arm(3, delta={"a": 1})], [{}, {"a": 1, "from_start": True}], machine, jobs=99)
+    assert choice.workers == 5
+
+
 @pytest.mark.parametrize(("cores", "jobs", "workers"), [(2, 99, 2), (16, 3, 3), (0, 99, 1)])
 def test_cores_and_jobs_bound_it_and_one_is_the_least(cores: int, jobs: int, workers: int) -> None:
     machine = Machine(cores=cores, gpu=False, free_mb=(99 * GIB,))

@@ -46,6 +46,11 @@ def test_own_arm_where_it_is_measured_else_the_mean_over_arms() -> None:
     assert estimate_cost([*BASELINE, POOLING], [K]).records == 1
 
 
+def test_an_arm_from_the_start_takes_as_long_as_it_does_afterwards() -> None:
+    records = [*BASELINE, record("k", K, training=4700)]
+    assert estimate_cost(records, [{**K, "from_start": True}]).run_hours == estimate_cost(records, [K]).run_hours
+
+
 def test_burn_ins_are_counted_apart() -> None:
     found = estimate_cost([*BASELINE, BURN_IN], [{}, {}], burn_ins=2)
     assert (found.run_hours, found.burn_in_hours) == (pytest.approx(3800 / 3600), pytest.approx(0.5))

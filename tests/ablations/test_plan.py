@@ -78,6 +78,16 @@ def test_from_the_start_combinations_need_burn_ins_but_none_for_thresholds(measu
     assert plan(request(**asked)).cost.burn_in_hours == 0
 
 
+def test_arms_from_the_start_and_afterwards_are_no_measure_of_each_others_spread(measured: Laboratory) -> None:
+    add(measured, {**FOCAL, "from_start": True}, 0, 0.5, training=900.0)
+    add(measured, {**FOCAL, "from_start": True}, 1, 0.9, training=900.0)
+    within = {from_start: plan(request(from_start=from_start)).noise["Chipped"].within for from_start in (False, True)}
+    # The baseline's 0.1 and 0.2 count for both: sqrt(2 * 0.05^2 / 1), and sqrt((2 * 0.05^2 + 2 * 0.2^2) / 2).
+    assert [(spread.degrees, spread.std) for spread in within.values() if spread] == [
+        (1, pytest.approx(0.0707107, abs=1e-7)), (2, pytest.approx(0.2061553, abs=1e-7)),
+    ]  # fmt: skip
+
+
 def test_missing_runs_and_their_burn_ins_cost_hours(measured: Laboratory) -> None:
     planned = plan(request(seeds=2))  # focal with seed 1 is missing, and nothing says that its burn-in is there
     assert (planned.runs, planned.trained) == (4, 3)

@@ -112,7 +112,7 @@ def test_factors_over_a_config_of_ones_own_are_told(study, add_run):
 
 def test_factors_that_acted_from_the_start_are_told(study, add_run):
     add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4)
-    told = "Factors that are on act from the start: in burn-ins too, but for thresholds of pseudo-labels."
+    told = "Factors that are on act from the start: in burn-ins too, but for those of pseudo-labels."
     assert told not in printed(study)
     add_run("focal", 0.5, 0.1, 0.3, 0.2, 0.4, delta={"from_start": True})
     assert told in printed(study)

@@ -8,6 +8,7 @@ import pytest
 from experiments.errors import UserError
 from experiments.records import Data, Record, read_record, write_record
 from experiments.runs import (
+    acts_from_start,
     burn_in_delta,
     completed_record,
     config_digest,
@@ -37,7 +38,7 @@ def test_a_burn_in_follows_what_makes_another_system_or_from_the_start_all_but_t
     burn_in = {"train_cfg.max_iters": 1000}
     delta = {
         "model.precision": "bfloat16", "train_cfg.max_iters": 5, "model.detector.rpn_head.loss_cls.gamma": 2.5,
-        "model.semi_train_cfg.cls_pseudo_thr": 0.35,
+        "model.semi_train_cfg.cls_pseudo_thr": 0.35, "model.semi_train_cfg.reg_pseudo_thr": 0.02, "burn_in": burn_in,
     }  # fmt: skip
     assert burn_in_delta(burn_in, {}) == burn_in_delta(burn_in, {"from_start": True}) == burn_in
     shared = {"model.precision": "bfloat16", "train_cfg.max_iters": 1000}
@@ -45,6 +46,8 @@ def test_a_burn_in_follows_what_makes_another_system_or_from_the_start_all_but_t
     assert burn_in_delta(burn_in, delta | {"from_start": True}) == shared | {
         "model.detector.rpn_head.loss_cls.gamma": 2.5
     }
+    changes = ({}, {"model.precision": "bfloat16"}, {"model.semi_train_cfg.cls_pseudo_thr": 0.35}, delta)
+    assert [acts_from_start(one) for one in changes] == [False, False, False, True]
 
 
 def test_seeds_are_splits_where_labels_can_be_dealt_out_anew(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from experiments import train
-from experiments.config import load_config
+from experiments.config import load_config, value_at
 from experiments.errors import UserError
+from experiments.paths import CONFIGS
 from experiments.records import Record, read_record
 from experiments.runs import ON_PSEUDO_LABELS
 from experiments.train import train_run
@@ -188,10 +189,12 @@ SHAPES = {
     "model.detector.backbone.mvvit.num_layers": 2,
     "model.detector.rpn_head.anchor_generator.ratios": [0.2, 0.5, 1.0],
 }
-THRESHOLDS = {
-    f"model.semi_train_cfg.{name}": 0.2
-    for name in ("pseudo_label_initial_score_thr", "cls_pseudo_thr", "rpn_pseudo_thr")
-}
+
+
+def otherwise(path: str) -> Any:
+    """Twice the number or numbers that tiny has there."""
+    value = value_at(load_config("tiny"), path)
+    return 2 * value if isinstance(value, int | float) else [2 * one for one in value]
 
 
 def test_from_the_start_the_burn_in_has_the_runs_changes_and_no_weight_starts_fresh(
@@ -204,13 +207,15 @@ def test_from_the_start_the_burn_in_has_the_runs_changes_and_no_weight_starts_fr
     assert from_start.fresh_weights == []
     burn_in = read_record(runs / "burn-in" / f"tiny-{from_start.burn_in}-seed0")
     assert burn_in.delta == {**SHAPES, **load_config("tiny").burn_in}
-    lowered = run(tiny_data, runs, arm="lowered", delta={**THRESHOLDS, "from_start": True})
+    lowered = run(
+        tiny_data, runs, arm="lowered", delta={"model.semi_train_cfg.cls_pseudo_thr": 0.35, "from_start": True}
+    )
     assert lowered.burn_in == baseline.burn_in
 
 
-def test_thresholds_of_pseudo_labels_change_nothing_of_a_burn_in(baseline: Record, tiny_data: Path, runs: Path) -> None:
-    assert set(THRESHOLDS) == set(ON_PSEUDO_LABELS)
-    record = run(tiny_data, runs, arm="as-burn-in", delta={**load_config("tiny").burn_in, **THRESHOLDS, "burn_in": {}})
+def test_settings_of_pseudo_labels_change_nothing_of_a_burn_in(baseline: Record, tiny_data: Path, runs: Path) -> None:
+    changed = {path: otherwise(path) for path in ON_PSEUDO_LABELS}
+    record = run(tiny_data, runs, arm="as-burn-in", delta={**load_config("tiny").burn_in, **changed, "burn_in": {}})
     assert record.status == "completed"
     folders = (runs / "burn-in" / f"tiny-{baseline.burn_in}-seed0", runs / "s" / "as-burn-in-seed0")
     weights = [torch.load(folder / "weights.pth", weights_only=True) for folder in folders]
@@ -220,6 +225,13 @@ def test_thresholds_of_pseudo_labels_change_nothing_of_a_burn_in(baseline: Recor
 def test_from_the_start_means_nothing_without_a_burn_in(tiny_data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="tiny has no burn-in, so from_start would change nothing: leave it out"):
         run(tiny_data, tmp_path, delta={"burn_in": {}, "from_start": True})
+
+
+def test_from_the_start_is_no_setting_of_a_config(tiny_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"_base_ = [{str(CONFIGS / 'tiny.py')!r}]\nfrom_start = True\n")
+    with pytest.raises(UserError, match=r"sets from_start, which tells of a run's changes.*leave it out there"):
+        train_run(config=str(path), study="s", data=tiny_data, runs_root=tmp_path, progress=False)
 
 
 def test_the_split_is_part_of_run_and_burn_in(tiny_data: Path, tmp_path: Path) -> None:

@@ -87,13 +87,13 @@ def test_budgets(text: str) -> None:
 
 _PLAN = (
     "--design", "--factors", "--seeds", "--trials", "--space", "--objective", "--scale", "--data", "--workers", "--json",
-    "--control",
+    "--control", "--from-start",
 )  # fmt: skip
 OPTIONS = {
     "plan": _PLAN, "status": ("--study", "--json", "--storage"), "show": ("--study", "--seed", "--json"), "retry": ("--study",),
     "list": ("--json",), "table": ("--study", "--model", "--json"), "effects": ("--study", "--every"), "report": ("--study",),
 }  # fmt: skip
-FLAGS = ("--json", "--control", "--every")
+FLAGS = ("--json", "--control", "--from-start", "--every")
 GIVEN = (
     st.sampled_from(
         ["1", "2", "alone", "focal", "tiny", "thresholds", "pareto", "s", "teacher", "", "sqlite:///none.db"]
