@@ -22,7 +22,7 @@ class Arm:
     ``extra`` holds settings beside the factors', dotted config path -> value: an arm with any is no combination of
     levels, and the algebra of designs leaves it out.
 
-    ``from_start``: factors that are on act in the burn-in too; nothing of an arm whose burn-in has them anyway, or cannot.
+    ``from_start``: factors that are on act in the burn-in too. An arm whose burn-in is the same either way is the same run.
     """
 
     name: str

@@ -35,7 +35,7 @@ def estimate_cost(
     records: Iterable[Record],
     runs: Sequence[Mapping[str, Any]],
     *,
-    burn_ins: int = 0,
+    burn_ins: Sequence[Mapping[str, Any]] = (),
     workers: int = 1,
     speedup: float | None = None,
     iterations: int | None = None,
@@ -49,7 +49,7 @@ def estimate_cost(
     Args:
         records: comparable ones (:func:`ablations.evidence.comparable`).
         runs: the deltas of the runs to train, one for each seed.
-        burn_ins: how many burn-ins are missing.
+        burn_ins: the deltas of the burn-ins that are missing: each takes as long as those with its settings did, or all on average.
         workers: how many train at the same time.
         speedup: how many times the work of one these workers do together, as measured; ``workers`` if not given, which holds
             where each has its own device, or where the records were trained by as many sharing one.
@@ -59,7 +59,10 @@ def estimate_cost(
     devices = Counter(record.device for record in timed)
     device = max(devices, key=lambda name: devices[name]) if devices else None
     arms, burnt_in = (_of(device, [r for r in timed if r.kind == kind]) for kind in ("arm", "burn_in"))
-    first = [_seconds(r, r.iterations) for r in burnt_in]
+    first: dict[str, list[float]] = defaultdict(list)
+    for record in burnt_in:
+        first[load_of(record.delta)].append(_seconds(record, record.iterations))
+    every = [value for values in first.values() for value in values]
 
     used: set[str] = set()
     seconds: list[float | None] = []
@@ -71,18 +74,19 @@ def estimate_cost(
         seconds.append(mean(means) if means else None)
     known = [value for value in seconds if value is not None]
     run_seconds = sum(known) if len(known) == len(seconds) else None
-    burn_in_seconds = burn_ins * mean(first) if first else None if burn_ins else 0.0
+    before = [mean(first.get(load_of(delta), every)) for delta in burn_ins] if every else []
+    burn_in_seconds = sum(before) if len(before) == len(burn_ins) else None
     total = None
     if run_seconds is not None and burn_in_seconds is not None:
         # Workers cannot share a run, nor begin it before its burn-in: it takes that long at least.
-        longest = max(known, default=0.0) + (burn_in_seconds / burn_ins if burn_ins else 0.0)
+        longest = max(known, default=0.0) + max(before, default=0.0)
         total = max(longest, (run_seconds + burn_in_seconds) / (speedup or workers))
     return Cost(
         hours=_hours(total),
         run_hours=_hours(run_seconds),
         burn_in_hours=_hours(burn_in_seconds),
         records=len(used),
-        burn_in_records=len(first) if burn_ins else 0,
+        burn_in_records=len(every) if burn_ins else 0,
         device=" and ".join(dict.fromkeys(r.device for r in [*arms, *(burnt_in if burn_ins else ())])) or None,
     )
 

@@ -30,6 +30,7 @@ from experiments.records import RECORD_NAME, Record, read_record
 from experiments.runs import (
     BURN_IN_STUDY,
     FROM_START,
+    acts_from_start,
     burn_in_delta,
     data_fingerprint,
     data_folder,
@@ -66,8 +67,8 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
     records = comparable_records(request)
     completed = {record.identity for record in records}
     missing: list[dict[str, Any]] = []
-    wanted: set[tuple[int, str]] = set()
-    burn_in = load_config(request.scale).burn_in
+    wanted: dict[tuple[int, str], dict[str, Any]] = {}
+    burn_in = load_config(request.scale).get("burn_in") or {}
     for seed in range(request.seeds):
         split = default_split(seed, folder) if fingerprint else seed
         for arm in request.arms:
@@ -75,7 +76,8 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
                 run_identity(config=request.scale, delta=arm.delta, seed=seed, split=split, data_fingerprint=fingerprint)
             }):  # fmt: skip
                 missing.append(arm.delta)
-                wanted.add((seed, settings_of(burn_in_delta(burn_in, arm.delta))))
+                first = burn_in_delta(burn_in, arm.delta)
+                wanted[seed, settings_of(first)] = first
     trials = request.search.trials if request.search else 0
     sampled = min(len(_sampled(request, records)), trials * request.seeds)
     begun = {(r.seed, settings_of(r.delta)) for r in records if r.kind == "burn_in"}
@@ -90,7 +92,7 @@ def plan(request: Request, *, workers: int = 1) -> Plan:
         trained=len(request.arms) * request.seeds - len(missing) + sampled,
         cost=estimate_cost(
             records, [*missing, *[{}] * (trials * request.seeds - sampled)],
-            burn_ins=len(wanted - begun) if burn_in else 0, workers=workers,
+            burn_ins=[first for key, first in wanted.items() if burn_in and key not in begun], workers=workers,
         ),
         noise={name: noise[name] for name in hard if name in noise},
         smallest={
@@ -124,9 +126,9 @@ def comparable_records(request: Request) -> list[Record]:
 
 
 def _alike(records: Sequence[Record], request: Request) -> list[Record]:
-    """Those whose factors act from the start, or afterwards, as the request's do: arms of one burn-in differ by less."""
+    """Records of arms that act from the start, or afterwards, as the request's do: arms that share a burn-in differ by less."""
     from_start = any(FROM_START in arm.delta for arm in request.arms)
-    return [r for r in records if not r.delta or (FROM_START in r.delta) == from_start]
+    return [r for r in records if not acts_from_start(r.delta) or (FROM_START in r.delta) == from_start]
 
 
 def as_plain(plan: Plan) -> dict[str, Any]:
@@ -211,7 +213,9 @@ def _arms_table(arms: Sequence[Arm]) -> Table:
     table = Table("arm", *factors, "settings changed", box=box.SIMPLE_HEAD)
     for arm in arms:
         marks = ["on" if arm.levels.get(name) == "on" else "·" for name in factors]
-        table.add_row(Text(arm.name if JOIN not in arm.name else _short(arm)), *marks, str(len(arm.delta)))
+        table.add_row(
+            Text(arm.name if JOIN not in arm.name else _short(arm)), *marks, str(len(arm.delta.keys() - {FROM_START}))
+        )
     return table
 
 

@@ -16,7 +16,7 @@ from experiments import paths
 from experiments.address import hidden
 from experiments.config import load_config
 from experiments.errors import UserError
-from experiments.runs import BURN_IN_STUDY, is_folder_name
+from experiments.runs import BURN_IN_STUDY, FROM_START, check_from_start, is_folder_name
 from experiments.studies import ARMS_FOLDER, Search
 
 SCALES = ("tiny", "cpu", "gpu", "paper")
@@ -94,10 +94,14 @@ def request_of(
         )
     if from_start and search:
         raise UserError("--from-start belongs to a design's arms, not to --design optuna: run it with another design.")
-    if from_start and not load_config(scale).burn_in:
-        raise UserError(f"Scale {scale} has no burn-in, so --from-start would change nothing: leave it out.")
+    asked = {FROM_START: True} if from_start else {}
+    check_from_start(scale, load_config(scale, asked), asked)
     if from_start:
         arms = [replace(arm, from_start=True) for arm in arms]
+        if not any(FROM_START in arm.delta for arm in arms):
+            raise UserError(
+                "--from-start would change none of these arms, whose burn-ins are what they are: leave it out."
+            )
     switched = [factor for factor in chosen if any(arm.levels.get(factor.name) == "on" for arm in arms)]
     name = study or default_name(design, names, scale, search, from_start=from_start)
     if not is_folder_name(name):

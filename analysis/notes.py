@@ -29,12 +29,16 @@ def notes_on(study: Study, cells: Cells, comparisons: Comparisons, *, model: Mod
 
 
 def reduced_tokens(study: Study) -> list[str]:
-    """One sentence per completed run that ran with a smaller K than its arm asks for."""
+    """One sentence per completed run, or burn-in, that ran with a smaller K than its arm asks for."""
+    runs = [
+        *((run.arm, run.record) for run in study.completed),
+        *((f"burn-in {burn_in.folder.name}", burn_in.record) for burn_in in study.burn_ins),
+    ]
     return [
-        f"{run.arm}, seed {run.seed}, ran with K={run.record.num_tokens} instead of {run.record.tokens_reduced_from}, which ran "
-        f"out of memory."
-        for run in study.completed
-        if run.record.tokens_reduced_from is not None
+        f"{name}, seed {record.seed}, ran with K={record.num_tokens} instead of {record.tokens_reduced_from}, which ran out of "
+        "memory."
+        for name, record in runs
+        if record.tokens_reduced_from is not None
     ]
 
 

@@ -5,6 +5,7 @@ import difflib
 import io
 import json
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,11 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not _is_finite(found):
         raise UserError(f"--set {text!r} holds a number that is not finite: give one that is.")
     return dotted.strip(), found
+
+
+def settings_options(delta: Mapping[str, Any]) -> str:
+    """Changes as a command line has them, a space before each: ``" --set model.precision='\"bfloat16\"'"``."""
+    return "".join(f" --set {shlex.quote(f'{path}={json.dumps(value)}')}" for path, value in delta.items())
 
 
 def _is_finite(value: Any) -> bool:

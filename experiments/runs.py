@@ -75,6 +75,26 @@ def followed(delta: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_from_start(config: str, settings: Mapping[str, Any], delta: Mapping[str, Any]) -> None:
+    """Refuse :data:`FROM_START` where it would do nothing.
+
+    Args:
+        config: name or path.
+        settings: the config with its changes.
+        delta: these changes.
+
+    Raises:
+        UserError: there is no burn-in, or the config itself sets it.
+    """
+    if settings.get(FROM_START) and not settings.get("burn_in"):
+        raise UserError(f"{config} has no burn-in, so {FROM_START} would change nothing: leave it out.")
+    if settings.get(FROM_START) and FROM_START not in delta:
+        raise UserError(
+            f"{config} sets {FROM_START}, which tells of a run's changes and not of a config: leave it out there, and "
+            f"give --set {FROM_START}=true (make: FROM_START=1)."
+        )
+
+
 def acts_from_start(delta: Mapping[str, Any]) -> bool:
     """Whether :data:`FROM_START` makes a difference to a run with these changes."""
     return followed({**delta, FROM_START: True}) != followed({**delta, FROM_START: False})

@@ -36,6 +36,7 @@ from experiments.runs import (
     WEIGHTS_NAME,
     burn_in_delta,
     burn_in_name,
+    check_from_start,
     completed_record,
     default_split,
     read_dataset,
@@ -210,15 +211,10 @@ def _train(run: _Run, harness: Clock) -> Record:
     if done is not None:
         return done
     settings = load_config(run.config, run.delta)
+    if run.kind == "arm":
+        check_from_start(run.config, settings, run.delta)
     burn_in = settings.pop("burn_in", None)
-    if settings.pop(FROM_START, False) and run.kind == "arm":
-        if not burn_in:
-            raise UserError(f"{run.config} has no burn-in, so {FROM_START} would change nothing: leave it out.")
-        if FROM_START not in run.delta:
-            raise UserError(
-                f"{run.config} sets {FROM_START}, which tells of a run's changes and not of a config: leave it out there, and "
-                f"give --set {FROM_START}=true (make: FROM_START=1)."
-            )
+    settings.pop(FROM_START, None)
     fit_to_data(settings, run.description, run.data)
     settings.train_dataloader.dataset.split = run.split
     settings.train_dataloader.sampler.seed = run.seed

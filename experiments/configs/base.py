@@ -248,7 +248,7 @@ resume = False
 # A supervised warm-up of the baseline that arms continue from, as settings on top of this file: dotted paths -> values.
 # Empty: arms start from `load_from` or from scratch. Supervised means that a batch holds labelled groups alone.
 burn_in = dict()
-# Given to a run, --set from_start=true, all its changes act in its burn-in too, but for those of pseudo-labels.
+# Given to a run, --set from_start=true, its changes act in its burn-in too, but for those of pseudo-labels, and what burn_in sets.
 from_start = False
 
 # Names used only to write this file: left standing, they would be settings that change nothing.

@@ -8,7 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from experiments.config import load_config, parse_setting
+from experiments.config import load_config, parse_setting, settings_options
 from experiments.console import result_console
 from experiments.doctor.audit import (
     ALL,
@@ -115,7 +115,8 @@ def audit_run(
         if weights is None:
             raise UserError(
                 f"There is no trained burn-in of {config} on {data} with seed {seed}: train it first (python -m "
-                f"experiments train {config} --data {data} --seed {seed} --name {data.name}), or name weights with --weights."
+                f"experiments train {config}{settings_options(delta)} --data {data} --seed {seed} --name {data.name}), or name "
+                "weights with --weights."
             )
     file = weights_in(weights)
     if not file.is_file():

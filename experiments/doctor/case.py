@@ -13,7 +13,7 @@ from experiments.doctor.findings import Finding
 from experiments.errors import UserError
 from experiments.fitting import fit_to_data
 from experiments.goals import read_goals
-from experiments.runs import read_dataset
+from experiments.runs import check_from_start, read_dataset
 
 Need = Literal["data", "model"]
 
@@ -85,6 +85,7 @@ def prepare(config: str, delta: Mapping[str, Any], *, data: Path, seed: int, spl
     """
     description = read_dataset(data)
     settings, unchanged = (_fitted(config, changes, description, data, split) for changes in (delta, {}))
+    check_from_start(config, settings, delta)
     findings = []
     groups = None
     try:

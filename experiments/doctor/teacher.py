@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.config import settings_options
 from experiments.doctor.findings import Finding
 from experiments.doctor.scores import CHECK, Thresholds, class_scores, threshold_findings
 from experiments.doctor.sources import Split, burn_in_weights, labelled_groups, spread
@@ -46,7 +47,7 @@ def examine_teacher(
     if weights is None and settings.load_from:
         weights = Path(settings.load_from)
     if weights is None:
-        return [_untrained(config, data=data, seed=seed, split=split, has_burn_in=bool(settings.burn_in))]
+        return [_untrained(config, delta, data=data, seed=seed, split=split, has_burn_in=bool(settings.burn_in))]
     from experiments.doctor.predictions import teacher_boxes
 
     # The images that thresholds apply to, where their boxes are known: thresholds proposed from val could not be judged there.
@@ -73,7 +74,9 @@ def examine_teacher(
     )
 
 
-def _untrained(config: str, *, data: Path, seed: int, split: int, has_burn_in: bool) -> Finding:
+def _untrained(
+    config: str, delta: Mapping[str, Any], *, data: Path, seed: int, split: int, has_burn_in: bool
+) -> Finding:
     if has_burn_in:
         return Finding(
             CHECK,
@@ -81,8 +84,8 @@ def _untrained(config: str, *, data: Path, seed: int, split: int, has_burn_in: b
             "The burn-in that runs continue from is not trained yet, so thresholds could not be held against its teacher's "
             "scores.",
             f"Config {config}, seed {seed}, split {split}, data {data}.",
-            f"`python -m experiments train {config} --data {data} --seed {seed} --split {split} --name {data.name}` trains it "
-            "first; then ask again.",
+            f"`python -m experiments train {config}{settings_options(delta)} --data {data} --seed {seed} --split {split} --name "
+            f"{data.name}` trains it first; then ask again.",
         )
     return Finding(
         CHECK,

@@ -52,10 +52,19 @@ def test_an_arm_from_the_start_takes_as_long_as_it_does_afterwards() -> None:
 
 
 def test_burn_ins_are_counted_apart() -> None:
-    found = estimate_cost([*BASELINE, BURN_IN], [{}, {}], burn_ins=2)
+    found = estimate_cost([*BASELINE, BURN_IN], [{}, {}], burn_ins=[{}, {}])
     assert (found.run_hours, found.burn_in_hours) == (pytest.approx(3800 / 3600), pytest.approx(0.5))
     assert found.hours == pytest.approx(5600 / 3600)
     assert (found.records, found.burn_in_records) == (2, 1)
+
+
+def test_a_burn_in_takes_as_long_as_those_with_its_settings_or_all_on_average() -> None:
+    pooled = record("slow", K, training=1700, kind="burn_in")  # 1800 s
+    found = estimate_cost([*BASELINE, BURN_IN, pooled], [{}], burn_ins=[K, {}, {"other": 1}])
+    assert found.burn_in_hours == pytest.approx((1800 + 900 + 1350) / 3600)
+    assert estimate_cost([*BASELINE, BURN_IN, pooled], [{}], burn_ins=[K], workers=9).hours == pytest.approx(
+        3700 / 3600
+    )
 
 
 def test_workers_share_the_work_as_fast_as_measured() -> None:
@@ -66,7 +75,7 @@ def test_workers_share_the_work_as_fast_as_measured() -> None:
 
 
 def test_no_number_of_workers_is_faster_than_the_longest_run_after_its_burn_in() -> None:
-    found = estimate_cost([*BASELINE, POOLING, BURN_IN], [K, {}], burn_ins=2, workers=16)
+    found = estimate_cost([*BASELINE, POOLING, BURN_IN], [K, {}], burn_ins=[{}, {}], workers=16)
     assert found.hours == pytest.approx((3600 + 900) / 3600)
 
 
@@ -81,10 +90,10 @@ def test_other_iterations_scale_the_training_alone() -> None:
 
 
 def test_what_is_not_measured_has_no_hours() -> None:
-    assert estimate_cost([], [{}], burn_ins=1) == Cost(None, None, None, 0, 0, None)
-    found = estimate_cost(BASELINE, [{}], burn_ins=1)
+    assert estimate_cost([], [{}], burn_ins=[{}]) == Cost(None, None, None, 0, 0, None)
+    found = estimate_cost(BASELINE, [{}], burn_ins=[{}])
     assert (found.hours, found.run_hours, found.burn_in_hours) == (None, pytest.approx(1900 / 3600), None)
-    assert estimate_cost([BURN_IN], [{}], burn_ins=1).burn_in_hours == pytest.approx(0.25)
+    assert estimate_cost([BURN_IN], [{}], burn_ins=[{}]).burn_in_hours == pytest.approx(0.25)
     assert estimate_cost([], []).hours == 0.0
 
 
@@ -103,7 +112,7 @@ def test_one_device_counts_that_of_most_records() -> None:
 def test_what_that_device_has_none_of_is_taken_from_others() -> None:
     # A study with two workers leaves arms of one thread each, and burn-ins of an earlier one with all threads.
     burn_in = record("first", {}, training=800, kind="burn_in", device="cpu (2 threads)")  # 900 s
-    found = estimate_cost([burn_in, *BASELINE], [{}], burn_ins=1)
+    found = estimate_cost([burn_in, *BASELINE], [{}], burn_ins=[{}])
     assert found.hours == pytest.approx((1900 + 900) / 3600)
     assert found.device == "card and cpu (2 threads)"
     assert estimate_cost([burn_in, *BASELINE], [{}]).device == "card"

@@ -82,7 +82,8 @@ def test_a_search_trains_the_baseline_and_samples() -> None:
     [
         ({"design": "optuna", "control": True}, "--control belongs to a design's arms"),
         ({"design": "optuna", "from_start": True}, "--from-start belongs to a design's arms"),
-        ({"scale": "paper", "from_start": True}, "Scale paper has no burn-in, so --from-start would change nothing"),
+        ({"scale": "paper", "from_start": True}, "paper has no burn-in, so from_start would change nothing"),
+        ({"factors": "pseudo_labels,banded", "from_start": True}, "--from-start would change none of these arms"),
         ({"design": "optuna", "factors": "focal"}, "--factors belongs to a design's arms"),
         ({"design": ""}, "There is no design ''"),
         ({"design": "alone,optuna"}, "There is no design 'optuna'"),

@@ -110,6 +110,12 @@ def test_factors_over_a_config_of_ones_own_are_told(study, add_run):
     assert told in answers_of(load_study(study)).notes
 
 
+def test_a_burn_in_with_fewer_tokens_than_asked_for_is_told(study, add_run, add_burn_in):
+    add_burn_in("cpu-1", 0.5, 0.1, 0.3, 0.2, 0.4, num_tokens=1536, tokens_reduced_from=2048)
+    add_run("pooling", 0.5, 0.1, 0.3, 0.2, 0.4, burn_in="cpu-1")
+    assert "burn-in cpu-1, seed 0, ran with K=1536 instead of 2048, which ran out of memory." in printed(study)
+
+
 def test_factors_that_acted_from_the_start_are_told(study, add_run):
     add_run("baseline", 0.5, 0.1, 0.3, 0.2, 0.4)
     told = "Factors that are on act from the start: in burn-ins too, but for those of pseudo-labels."

@@ -135,6 +135,9 @@ def test_an_untrained_burn_in_and_weights_that_do_not_fit_are_one_note(tiny_data
     (untrained,) = examine(tiny_data, runs, seed=1)
     assert untrained.level == "note"
     assert f"python -m experiments train tiny --data {tiny_data} --seed 1 --split 1" in untrained.remedy
+    (own,) = examine(tiny_data, runs, {"model.precision": "bfloat16", "from_start": True})
+    told = """train tiny --set 'model.precision="bfloat16"' --set from_start=true --data"""
+    assert told in own.remedy
     (fresh,) = examine(tiny_data, runs, {"model.detector.rpn_head.anchor_generator.ratios": [0.5, 1.0]})
     assert fresh.level == "note"
     assert "4 weights" in fresh.says and fresh.evidence.endswith("rpn_head.rpn_cls, rpn_head.rpn_reg.")
@@ -186,6 +189,10 @@ def test_weights_of_a_run_and_other_images_come_with_what_to_know(tiny_data: Pat
 def test_an_untrained_burn_in_is_a_users_mistake_and_nothing_is_written(tiny_data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no trained burn-in of tiny on .* with seed 1: train it first"):
         audit_run("tiny", delta={}, weights=None, on="val", data=tiny_data, seed=1, out=tmp_path / "out")
+    with pytest.raises(UserError, match=r"train tiny --set from_start=true --data .* --seed 1 --name"):
+        audit_run(
+            "tiny", delta={"from_start": True}, weights=None, on="val", data=tiny_data, seed=1, out=tmp_path / "out"
+        )
     assert not (tmp_path / "out").exists()
 
 
