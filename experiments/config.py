@@ -5,7 +5,6 @@ import difflib
 import io
 import json
 import math
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,9 +143,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return dotted.strip(), found
 
 
-def settings_options(delta: Mapping[str, Any]) -> str:
-    """Changes as a command line has them, a space before each: ``" --set model.precision='\"bfloat16\"'"``."""
-    return "".join(f" --set {shlex.quote(f'{path}={json.dumps(value)}')}" for path, value in delta.items())
+def setting_words(delta: Mapping[str, Any]) -> list[str]:
+    """The words of a command line that make these changes: ``["--set", "train_cfg.max_iters=100", ...]``."""
+    return [word for path, value in delta.items() for word in ("--set", f"{path}={json.dumps(value)}")]
 
 
 def _is_finite(value: Any) -> bool:

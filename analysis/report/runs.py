@@ -1,6 +1,5 @@
 """The report's sections on runs that gave no result, on where runs were trained, and on how to train them again."""
 
-import json
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from analysis.report.page import Cell, Section, Table, Tone
 from analysis.results import UNENDED, Run, Unfinished
+from experiments.config import setting_words
 from experiments.records import Record
 from experiments.studies import Study, StudyRun
 
@@ -75,9 +75,7 @@ def reproduce_section(study: Study) -> Section:
 
 def command_of(study: Study, run: StudyRun) -> str:
     """The command that trains one run on its own."""
-    words = ["python", "-m", "experiments", "train", study.scale]
-    for path, value in run.delta.items():
-        words += ["--set", f"{path}={json.dumps(value)}"]
+    words = ["python", "-m", "experiments", "train", study.scale, *setting_words(run.delta)]
     words += ["--seed", str(run.seed), "--split", str(run.split), "--study", f"{study.study}-alone", "--name", run.arm]
     if study.data:
         words += ["--data", study.data]

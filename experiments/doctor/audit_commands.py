@@ -1,5 +1,6 @@
 """``python -m experiments audit``: what a teacher's boxes are worth at every threshold, on images whose labels are known."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from experiments.config import load_config, parse_setting, settings_options
+from experiments.config import load_config, parse_setting, setting_words
 from experiments.console import result_console
 from experiments.doctor.audit import (
     ALL,
@@ -113,10 +114,10 @@ def audit_run(
             loaded, config=config, delta=delta, description=description, seed=seed, split=split, runs_root=runs_root()
         )
         if weights is None:
+            again = shlex.join([config, *setting_words(delta)])
             raise UserError(
-                f"There is no trained burn-in of {config} on {data} with seed {seed}: train it first (python -m "
-                f"experiments train {config}{settings_options(delta)} --data {data} --seed {seed} --name {data.name}), or name "
-                "weights with --weights."
+                f"There is no trained burn-in of {config} on {data} with seed {seed}: train it first (python -m experiments train "
+                f"{again} --data {data} --seed {seed} --name {data.name}), or name weights with --weights."
             )
     file = weights_in(weights)
     if not file.is_file():

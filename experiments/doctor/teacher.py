@@ -1,10 +1,11 @@
 """The teacher that runs start with, and what its scores say of the thresholds. Torch-free to import."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import settings_options
+from experiments.config import setting_words
 from experiments.doctor.findings import Finding
 from experiments.doctor.scores import CHECK, Thresholds, class_scores, threshold_findings
 from experiments.doctor.sources import Split, burn_in_weights, labelled_groups, spread
@@ -78,14 +79,15 @@ def _untrained(
     config: str, delta: Mapping[str, Any], *, data: Path, seed: int, split: int, has_burn_in: bool
 ) -> Finding:
     if has_burn_in:
+        again = shlex.join([config, *setting_words(delta)])
         return Finding(
             CHECK,
             "note",
             "The burn-in that runs continue from is not trained yet, so thresholds could not be held against its teacher's "
             "scores.",
             f"Config {config}, seed {seed}, split {split}, data {data}.",
-            f"`python -m experiments train {config}{settings_options(delta)} --data {data} --seed {seed} --split {split} --name "
-            f"{data.name}` trains it first; then ask again.",
+            f"`python -m experiments train {again} --data {data} --seed {seed} --split {split} --name {data.name}` trains it "
+            "first; then ask again.",
         )
     return Finding(
         CHECK,

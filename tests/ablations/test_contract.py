@@ -32,7 +32,7 @@ def resolved(scale: str, delta: dict[str, Any] | None = None) -> dict[str, Any]:
     del (
         content["burn_in"],
         content["from_start"],
-    )  # not part of what is trained; the keys of the former are paths of their own
+    )  # no part of what is trained; the former's keys are paths of their own
     return content
 
 
@@ -86,6 +86,7 @@ def test_an_arm_of_further_factors_differs_in_its_declared_paths_alone(scale: st
 def test_a_burn_in_follows_the_further_factors_and_none_of_the_plans() -> None:
     seen = [name for name in FURTHER_NAMES if name not in OF_PSEUDO_LABELS]
     assert set(FROM_BURN_IN) == set(arm_with(seen).delta)
+    assert followed(arm_with(OF_PSEUDO_LABELS).delta) == {}
     assert followed(arm_with(FACTOR_NAMES).delta) == {}
 
 
