@@ -9,12 +9,11 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
-from typer.core import TyperGroup
 
 from ablations import listing
 from ablations import plan as planning
@@ -32,7 +31,7 @@ from ablations.worker import Place
 from ablations.workers import train_here, train_in_processes
 from experiments import paths
 from experiments.address import LEDGER_NAME, hidden, is_missing, known_url
-from experiments.console import mistakes_told, result_console, stop_told
+from experiments.console import command_line, result_console, stop_told
 from experiments.errors import UserError
 from experiments.monitoring.console import MemoryBudget, OnFail
 from experiments.monitoring.hang import hang_minutes
@@ -44,23 +43,7 @@ from experiments.tracking.choice import chosen_trackers
 
 _VARIABLES = ("RUNS", "DATA_ROOT", "CONFIGS", "TRACK")  # have a part in a study, and no option in its command
 
-
-class _Commands(TyperGroup):
-    """Tells a user's mistake in one sentence on standard error and exits with status 2."""
-
-    def invoke(self, ctx: Any) -> Any:
-        with mistakes_told():
-            return super().invoke(ctx)
-
-
-app = typer.Typer(
-    cls=_Commands,
-    help="Decide which runs to train, and train them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = command_line("Decide which runs to train, and train them.")
 
 Design = Annotated[
     str,

@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from experiments.console import mistakes_told, result_console, stop_told
+from experiments.console import command_line, result_console, stop_told
 from experiments.paths import runs_root
 
 if TYPE_CHECKING:
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 
     from analysis.answers import Answers
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
+app = command_line("Tell what the records of a study mean, in tables and charts.")
 
 StudyName = Annotated[str, typer.Option("--study", help="Name of the study: a folder of the runs root.")]
 RunsRoot = Annotated[Path | None, typer.Option("--runs-root", help="Folder of all studies; default: $RUNS or runs/.")]
@@ -26,16 +24,7 @@ Model = Annotated[Literal["teacher", "student"], typer.Option(help="Whose scores
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")]
 
 
-@contextmanager
-def telling() -> Iterator[None]:
-    """Tells users' mistakes and stops."""
-    with mistakes_told(), stop_told("Stopped; the runs are as they were, and the same command begins anew."):
-        yield
-
-
-@app.callback()
-def main() -> None:
-    """What the records of a study mean: tables and charts."""
+_STOPPED = "Stopped; the runs are as they were, and the same command begins anew."
 
 
 @app.command()
@@ -44,7 +33,7 @@ def table(study: StudyName, runs: RunsRoot = None, model: Model = "teacher", as_
     from analysis import results, table
     from analysis.summary import as_plain
 
-    with telling():
+    with stop_told(_STOPPED):
         folder = results.find_study(study, runs if runs is not None else runs_root())
         if as_json:
             summary, files = table.write_report(results.load_study(folder), folder, model=model)
@@ -114,7 +103,7 @@ def store(
     from analysis.stored import STORED
 
     target = out if out is not None else STORED
-    with telling():
+    with stop_told(_STOPPED):
         written = store_study(find_study(study, runs if runs is not None else runs_root()), target)
     size = sum(path.stat().st_size for path in written) / 1024
     typer.echo(f"Wrote {len(written)} files, {size:.0f} KiB, to {target}")
@@ -133,7 +122,7 @@ def importance(
     from analysis.importance_charts import describe_importance, write_importance_charts
     from analysis.results import find_study
 
-    with telling():
+    with stop_told(_STOPPED):
         folder = find_study(study, runs or runs_root())
         ledger = open_ledger(folder, storage=storage or None)
     for line in describe_importance(ledger):
@@ -155,7 +144,7 @@ def report(
     from analysis import results
     from analysis.report.build import write_html
 
-    with telling():
+    with stop_told(_STOPPED):
         folder = results.find_study(study, runs or runs_root())
         typer.echo("Working out the answers, and drawing the charts ...")
         path = write_html(folder, model=model)
@@ -180,7 +169,7 @@ def dashboard(
     from analysis.dashboard import serve_study
     from analysis.publish import publish_study
 
-    with telling():
+    with stop_told(_STOPPED):
         folder = results.find_study(study, runs or runs_root())
         if os.environ.get("WANDB_MODE") == "online":
             publish_study(folder, tell=typer.echo)
@@ -198,7 +187,7 @@ def sync_runs(
     """Upload the W&B runs that were kept offline; what is uploaded already is left alone."""
     from analysis.sync import sync
 
-    with telling():
+    with stop_told(_STOPPED):
         if not sync(runs or runs_root(), study, tell=typer.echo):
             raise typer.Exit(1)
 
@@ -219,7 +208,7 @@ def _answer(
     from analysis.answer_files import write_answers
     from analysis.answers import answers_of, as_plain, method_of
 
-    with telling():
+    with stop_told(_STOPPED):
         folder = results.find_study(name, runs if runs is not None else runs_root())
         loaded = results.load_study(folder)
         answers = answers_of(loaded, model=model)

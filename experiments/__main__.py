@@ -3,8 +3,8 @@
 from experiments.outside import not_installed
 
 try:
-    from experiments.commands import main
+    from experiments.commands import app
 except ModuleNotFoundError as error:
     raise not_installed(error) from None
 
-main()
+app(prog_name="python -m experiments")

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from experiments.config import load_config, parse_setting, to_json
-from experiments.console import mistakes_told, speaks, stop_told
+from experiments.console import command_line, speaks, stop_told
 from experiments.data import commands as data_commands
 from experiments.doctor.audit_commands import audit
 from experiments.doctor.commands import doctor
@@ -18,7 +18,7 @@ from experiments.paths import runs_root
 from experiments.records import RECORD_NAME
 from experiments.runs import is_folder_name, run_folder
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = command_line("Train one run, print a config, handle data, look for what would go wrong.")
 app.add_typer(data_commands.app, name="data")
 app.command()(doctor)
 app.command()(audit)
@@ -105,9 +105,3 @@ def _tell(text: str, *, style: str | None = None) -> None:
     """One line, never wrapped or read as markup; several processes that train one run say it once."""
     if speaks():
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one sentence and exit status 2."""
-    with mistakes_told():
-        app()

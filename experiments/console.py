@@ -4,8 +4,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from experiments.errors import Terminated, UserError, told
 from experiments.interrupts import sigterm_as_interrupt
@@ -29,6 +32,25 @@ def mistakes_told() -> Iterator[None]:
         yield
     except (UserError, OSError) as error:
         _end(f"Error: {told(error)}", 2)
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        with mistakes_told():
+            return super().invoke(ctx)
+
+
+def command_line(words: str) -> typer.Typer:
+    """A command line that tells users' mistakes in plain sentences, without frames, and its help as wide as the terminal."""
+    return typer.Typer(
+        cls=_Commands,
+        help=words,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"max_content_width": 130},
+    )
 
 
 @contextmanager

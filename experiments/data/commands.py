@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from experiments.console import result_console, stop_told
+from experiments.console import command_line, result_console, stop_told
 from experiments.data.survey import LABELLED, UNLABELLED
 from experiments.goals import TARGETS_NAME, plan_goals, read_goals
 from experiments.paths import data_root, runs_root
 
-app = typer.Typer(no_args_is_help=True, help="Make, import and look into data sets.")
+app = command_line("Make, import and look into data sets.")
 _STOPPED = "Stopped; nothing was written."
 console = result_console()
 
