@@ -76,16 +76,24 @@ def remaining_seconds(entries: Sequence[Entry], *, study: str) -> float | None:
 
 def _burn_in_seconds_left(entries: Sequence[Entry], done: Sequence[Entry]) -> float:
     """Of all burn-ins that no job has come past; nothing if none was waited for yet, or nobody knows how long."""
-    begun: dict[tuple[int, str], float] = {}  # seconds spent on each that is not known to be trained
+    each = max((entry.seconds or 0.0) - _training_seconds(entry) for entry in done)
+    left: dict[tuple[int, str], float] = {}  # of each that is not known to be trained
     trained = set()
     for entry in entries:
         keys = {(run.seed, settings_of(followed(run.delta))) for run in entry.runs}
         if entry.state == "waiting" or (entry.state == "running" and entry.progress.get("phase") not in _TRAINING):
-            begun |= {key: max(begun.get(key, 0.0), entry.seconds or 0.0) for key in keys}
+            left |= {key: min(left.get(key, each), _left_of_burn_in(entry, each)) for key in keys}
         else:
             trained |= keys
-    each = max((entry.seconds or 0.0) - _training_seconds(entry) for entry in done)
-    return sum(max(0.0, each - spent) for key, spent in begun.items() if key not in trained)
+    return sum(seconds for key, seconds in left.items() if key not in trained)
+
+
+def _left_of_burn_in(entry: Entry, each: float) -> float:
+    """By how far the job that trains it is; where that is not known, by how long the job has been running."""
+    told = entry.progress
+    if told.get("phase") == "burn-in" and told.get("iterations") and len(entry.runs) == 1:
+        return each * (1 - told["iteration"] / told["iterations"])
+    return max(0.0, each - (entry.seconds or 0.0))
 
 
 def _training_seconds(entry: Entry) -> float:

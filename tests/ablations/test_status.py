@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ablations.status import as_plain, duration, first_line, label, remaining_seconds, status_of, status_view
 from ablations.trials import Entry
+from experiments.runs import FROM_START
 from experiments.studies import Study
 from tests.ablations.conftest import make_entry, make_record
 
@@ -21,6 +22,9 @@ BURNT_IN = make_entry(
     "a", "completed", make_record("a-0", seconds=TOOK), seconds=350.0
 )  # of which its burn-in took 250
 LATER = [make_entry(arm, "waiting", seeds=(1,)) for arm in ("a", "c")]
+BURNING_IN = {**TRAINING, "phase": "burn-in"}
+EARLY = {FROM_START: True, "model.rcnn_gamma": 3.5}
+EARLIER = {**EARLY, "model.rcnn_gamma": 4.0}
 BANDED = {"model.detector.backbone.mvvit.spatial": "banded"}
 
 
@@ -50,15 +54,16 @@ def shown(*entries: Entry, now: datetime = datetime(2025, 3, 1, 12, 0)) -> list[
         ([make_entry("known", "completed", make_record("k", study="other"), seconds=6.0), WAITING], None),
         ([BURNT_IN, WAITING], 100.0),  # the same burn-in
         ([BURNT_IN, WAITING, *LATER], 550.0),  # 3 * 100, and one of seed 1, which two share
-        (
-            [BURNT_IN, *LATER, running(90.0, seeds=(1,), progress={**TRAINING, "phase": "burn-in"})],
-            460.0,
-        ),  # 300 + 250 - 90
+        ([BURNT_IN, *LATER, running(90.0, seeds=(1,), progress=BURNING_IN)], 487.5),  # 300, and 250 x 3/4
+        ([BURNT_IN, *LATER, running(90.0, seeds=(1,), progress={"phase": "burn-in"})], 460.0),  # 300 + 250 - 90
         ([BURNT_IN, *LATER, running(300.0, seeds=(1,), progress={**TRAINING, "phase": "waiting"})], 300.0),
         ([BURNT_IN, *LATER, running(300.0, seeds=(1,), progress=TRAINING)], 275.0),  # it is past it
         ([BURNT_IN, make_entry("e", "waiting", delta=BANDED)], 350.0),  # another system, with a burn-in of its own
         ([BURNT_IN, make_entry("e", "waiting", delta={"model.rcnn_gamma": 3.5})], 100.0),
-        ([*DONE, running(90.0, progress={**TRAINING, "phase": "burn-in"})], 200.0),
+        ([BURNT_IN, *(make_entry(arm, "waiting", delta=EARLY) for arm in "ef")], 450.0),  # 200, and 250 that they share
+        ([BURNT_IN, *(make_entry(a, "waiting", delta=d) for a, d in (("e", EARLY), ("f", EARLIER)))], 700.0),
+        ([BURNT_IN, make_entry("e", "waiting", delta={**EARLY, **BANDED})], 350.0),
+        ([*DONE, running(90.0, progress=BURNING_IN)], 200.0),
         ([*DONE, running(90.0, progress=TRAINING)], 150.0),  # 40 of 160 iterations
         ([*DONE, running(90.0, progress=TRAINING, seeds=(0, 1))], 110.0),  # of which of the two is not known
         ([*DONE, make_entry("e", "failed", seconds=9.0), make_entry("f", "pruned", seconds=9.0), WAITING], 200.0),
