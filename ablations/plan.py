@@ -10,7 +10,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ablations.arms import JOIN, Arm
@@ -226,15 +226,17 @@ def _short(arm: Arm) -> str:
 
 def _space_table(rows: Sequence[Row], trials: int) -> Table:
     table = Table(
-        "sampled",
+        Column("sampled", no_wrap=True),
         "kind",
         "range",
-        title=f"{trials} settings, sampled by TPE",
+        "baseline",
+        "plan",
+        title=f"{trials} settings: the plan's, then what TPE draws",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     for row in rows:
-        table.add_row(row.name, row.kind, Text(row.range))
+        table.add_row(row.name, row.kind, *(Text(str(told)) for told in (row.range, row.off, row.on)))
     return table
 
 

@@ -65,11 +65,13 @@ SPACES: dict[str, tuple[str, ...]] = {
 
 
 class Row(NamedTuple):
-    """One parameter as it is printed; ``kind`` is real, integer or choice."""
+    """One parameter as it is printed; ``kind`` is real, integer or choice, ``off`` and ``on`` its values in baseline and plan."""
 
     name: str
     kind: str
     range: str
+    off: Any
+    on: Any
     paths: tuple[str, ...]
 
 
@@ -148,6 +150,7 @@ def fixed_params(levels: Mapping[str, Level], settings: Sequence[str]) -> dict[s
 def describe_space(settings: Sequence[str]) -> list[Row]:
     """One row per parameter, in the order of the settings; errors as in :func:`suggest`."""
     rows = []
+    off, on = (fixed_params(dict.fromkeys(FACTOR_NAMES, level), settings) for level in ("off", "on"))
     for parameter in _chosen(settings):
         search = parameter.search
         if isinstance(search, Choice):
@@ -155,7 +158,7 @@ def describe_space(settings: Sequence[str]) -> list[Row]:
         else:
             kind = "integer" if isinstance(search.low, int) else "real"
             text = f"{search.low} to {search.high}{', log scale' if _is_log(search) else ''}"
-        rows.append(Row(parameter.name, kind, text, parameter.paths))
+        rows.append(Row(parameter.name, kind, text, off[parameter.name], on[parameter.name], parameter.paths))
     return rows
 
 

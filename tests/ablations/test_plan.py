@@ -178,9 +178,12 @@ def printed(show: Callable[[Console], None]) -> str:
 def test_a_sampled_study_is_printed_with_what_it_samples(laboratory: Laboratory) -> None:
     planned = plan(request(design="optuna", factors="all", space="thresholds", trials=7))
     shown = printed(lambda console: print_plan(planned, console))
-    assert "7 settings, sampled by TPE" in shown
-    assert len([line for line in shown.splitlines() if "pseudo_thr" in line]) == 2
-    assert "pseudo_label_initial_score_thr" in shown
+    assert "7 settings: the plan's, then what TPE draws" in shown
+    assert [line.split() for line in shown.splitlines() if "_thr" in line] == [
+        ["pseudo_label_initial_score_thr", "real", "0.2", "to", "0.8", "0.5", "0.4"],
+        ["cls_pseudo_thr_rise", "real", "0.0", "to", "1.0", "0.0", "0.0"],
+        ["rpn_pseudo_thr_rise", "real", "0.0", "to", "1.0", "0.0", "0.0"],
+    ]
 
 
 def test_noise_is_measured_by_a_study_of_a_name_that_is_free(laboratory: Laboratory) -> None:

@@ -103,13 +103,20 @@ def test_rows_to_print_agree_with_what_is_drawn() -> None:
     assert [row.name for row in rows] == list(distributions(ALL, width=64))
     by_name = {row.name: row for row in rows}
     assert by_name["roi_gamma"] == (
-        "roi_gamma", "real", "1.0 to 5.0", ("model.detector.roi_head.bbox_head.loss_cls.gamma",),
+        "roi_gamma", "real", "1.0 to 5.0", 2.5, 3.5, ("model.detector.roi_head.bbox_head.loss_cls.gamma",),
     )  # fmt: skip
-    assert by_name["num_tokens"] == ("num_tokens", "integer", "256 to 4096, log scale", (f"{MVVIT}.num_tokens",))
+    assert by_name["num_tokens"] == (
+        "num_tokens",
+        "integer",
+        "256 to 4096, log scale",
+        1024,
+        2048,
+        (f"{MVVIT}.num_tokens",),
+    )
     assert by_name["num_layers"].range == "1 to 3"
     assert by_name["num_heads"][1:3] == ("choice", "2 | 4 | 8")
     assert by_name["ratios"][1:3] == ("choice", f"{RATIOS_OFF} | {RATIOS_ON}")
-    assert by_name["cls_pseudo_thr_rise"][2:] == ("0.0 to 1.0", (CLS,))
+    assert by_name["cls_pseudo_thr_rise"][2:] == ("0.0 to 1.0", 0.0, 0.0, (CLS,))
     assert len(by_name["augmentation_strength"].paths) == 14  # seven settings that differ, in two pipelines
 
 
