@@ -44,7 +44,7 @@ INTERPRETER := $(PYTHON:3.%=python3.%)
 # of ELSEWHERE from their environment, where make puts them. A make that calls this one hands down its own: they may be any.
 VARIABLES := $(shell sed -nE 's/^([A-Z_]+) \?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 ELSEWHERE := VENV RUNS CONFIGS DATA_ROOT VIEW_CACHE HANG_MINUTES FUZZ NETRC HOME TMPDIR PATH SHELL CI %_PROXY %_proxy MAKE% WANDB_% PG% CUDA_% NCCL_% OMP_% MKL_% \
-	TORCH% PYTORCH_% PYTEST_% PYTHON% PIP_% UV_%
+	TORCH% PYTORCH_% PYTEST_% PYTHON% PIP_% UV_% XDG_%
 LETTERS := A B C D E F G H I J K L M N O P Q R S T U V W X Y Z a b c d e f g h i j k l m n o p q r s t u v w x y z
 GIVEN := $(foreach name,$(filter $(LETTERS:=%),$(.VARIABLES)),$(if $(filter command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(VARIABLES) $(ELSEWHERE),$(GIVEN))

@@ -368,6 +368,6 @@ def _ledger(study: str, root: Path, storage: str | None) -> Ledger:
             ledger.header()
             return ledger
     raise UserError(
-        f"Study {study!r} has no ledger in {shown}, as where its records alone were kept: `python -m analysis table "
+        f"Study {study!r} has no queue in {shown}, as where it was stored for its results alone: `python -m analysis table "
         f"{paths.study_options(root / study)}` tells what they say."
     )

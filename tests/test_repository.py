@@ -155,5 +155,39 @@ def test_hooks_before_a_commit_need_no_network() -> None:
     assert [hook["entry"].split()[0] for hook in hooks] == [".venv/bin/ruff", ".venv/bin/ruff", ".venv/bin/mypy"]
 
 
-def test_the_array_job_is_bash() -> None:
-    subprocess.run(["bash", "-n", ROOT / "docs/how-to/study.sbatch"], check=True)
+def array_task(place: Path, number: int, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """One task of the array job, with a laboratory that notes what it is asked, and in which nothing takes time.
+
+    Its study begins when `BEGUN` questions of how it stands have been asked.
+    """
+    for name, lines in {
+        ".venv/bin/python": 'echo "$@" >>said\n[ "$3" != status ] || [ "$(wc -l <said)" -ge "$BEGUN" ] || { echo none; exit 2; }',
+        "bin/sleep": "",
+    }.items():
+        file = place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/bash\n{lines}\n")
+        file.chmod(0o755)
+    (place / "said").unlink(missing_ok=True)
+    environment = {"PATH": f"{place / 'bin'}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(place), "STUDY": "s"}
+    done = subprocess.run(
+        ["bash", ROOT / "docs/how-to/study.sbatch"], env=environment | {"SLURM_ARRAY_TASK_ID": str(number)} | variables,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done, (place / "said").read_text().splitlines()
+
+
+def test_the_first_task_of_the_array_begins_the_study(tmp_path: Path) -> None:
+    done, said = array_task(tmp_path, 0, FACTORS="focal,banded", DATA="my bits")
+    assert done.returncode == 0
+    assert said == [
+        "-m ablations run --study s --design alone --factors focal,banded --scale gpu --seeds 1 --data my bits"
+    ]
+
+
+def test_other_tasks_wait_for_the_study_and_give_up_in_the_end(tmp_path: Path) -> None:
+    done, said = array_task(tmp_path, 1, BEGUN="3")
+    assert (done.returncode, said) == (0, ["-m ablations status --study s"] * 3 + ["-m ablations worker --study s"])
+    done, said = array_task(tmp_path, 1, BEGUN="1000")
+    assert (done.returncode, done.stderr) == (2, "none\n")
+    assert said == ["-m ablations status --study s"] * 180
