@@ -17,7 +17,7 @@ from experiments.interrupts import sigterm_as_interrupt
 def result_console() -> Console:
     """The terminal; what is no terminal, a file or a pipe, is wide enough for tables not to break names."""
     console = Console(markup=False, highlight=False)
-    return console if console.is_terminal else Console(markup=False, highlight=False, width=130)
+    return console if console.is_terminal else Console(markup=False, highlight=False, width=140)
 
 
 def speaks() -> bool:

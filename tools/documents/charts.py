@@ -17,11 +17,13 @@ FOLDER = ROOT / "docs"
 
 def draw(folder: Path) -> list[str]:
     """Draw all charts into a folder; returns their names."""
-    sixteen, faults = (load_study(FOLDER / "runs" / name) for name in ("fractional-16-all", "alone-faults"))
+    names = ("fractional-16-all", "fractional-16-all-from-start", "alone-faults")
+    sixteen, from_start, faults = (load_study(FOLDER / "runs" / name) for name in names)
     answers = answers_of(sixteen)
     with TemporaryDirectory() as place:
         drawn = {
             "fractional-16-effects.png": write_forest(answers, Path(place)),
+            "fractional-16-from-start-effects.png": write_forest(answers_of(from_start), Path(place) / "from-start"),
             "fractional-16-synergy.png": write_waterfall(answers, Path(place)),
             "fractional-16-targets.png": write_target_chart(answers, Path(place)),
             "faults.png": write_class_map(summarise(faults, model="teacher"), Path(place)),
