@@ -82,18 +82,10 @@ def _burn_in_seconds_left(entries: Sequence[Entry], done: Sequence[Entry]) -> fl
     for entry in entries:
         keys = {(run.seed, settings_of(followed(run.delta))) for run in entry.runs}
         if entry.state == "waiting" or (entry.state == "running" and entry.progress.get("phase") not in _TRAINING):
-            left |= {key: min(left.get(key, each), _left_of_burn_in(entry, each)) for key in keys}
+            left |= {key: min(left.get(key, each), _left_of(each, entry, ("burn-in",))) for key in keys}
         else:
             trained |= keys
     return sum(seconds for key, seconds in left.items() if key not in trained)
-
-
-def _left_of_burn_in(entry: Entry, each: float) -> float:
-    """By how far the job that trains it is; where that is not known, by how long the job has been running."""
-    told = entry.progress
-    if told.get("phase") == "burn-in" and told.get("iterations") and len(entry.runs) == 1:
-        return each * (1 - told["iteration"] / told["iterations"])
-    return max(0.0, each - (entry.seconds or 0.0))
 
 
 def _training_seconds(entry: Entry) -> float:
@@ -105,13 +97,21 @@ def _training_seconds(entry: Entry) -> float:
 
 
 def _seconds_left(entry: Entry, mean: float) -> float:
-    """Of a running job, by how far its only run is; of several, and where that is not known, by how long it has been running."""
-    told = entry.progress
-    if told.get("phase") in _BEFORE_TRAINING and len(entry.runs) == 1:
+    """Of a running job."""
+    if entry.progress.get("phase") in _BEFORE_TRAINING and len(entry.runs) == 1:
         return mean
-    if told.get("phase") in _TRAINING and told.get("iterations") and len(entry.runs) == 1:
-        return mean * (1 - told["iteration"] / told["iterations"])
-    return max(0.0, mean - (entry.seconds or 0.0))
+    return _left_of(mean, entry, _TRAINING)
+
+
+def _left_of(whole: float, entry: Entry, phases: Sequence[str]) -> float:
+    """What is left of so many seconds, which a job spends in these phases.
+
+    By how far its only run is; of several, and where that is not known, by how long the job has been running.
+    """
+    told = entry.progress
+    if told.get("phase") in phases and told.get("iterations") and len(entry.runs) == 1:
+        return whole * (1 - told["iteration"] / told["iterations"])
+    return max(0.0, whole - (entry.seconds or 0.0))
 
 
 def status_view(status: Status, *, now: datetime) -> Group:
